@@ -1,0 +1,66 @@
+# `make help` lists the commands. Everything is installed into .venv, and real services for the
+# tests into ~/.cache/conversation-analytics; nothing else on the machine is touched, except that
+# the browser tests install Debian's chromium when it is missing and this runs as root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint dev bench docs lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/installed ## generate 90 days of conversations, process them all, show what came out
+	@$(BIN)/conversation-analytics demo
+
+dev: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on the same data
+	@$(BIN)/dagster instance migrate >/dev/null 2>&1 || true
+	$(BIN)/dagster dev -w workspace.yaml
+
+test: lint ## run every check and every test, with the real services they need
+	$(BIN)/python -m conversation_analytics_tests.services.install
+	$(BIN)/pytest
+
+check: lint ## lint, types and the tests that need no service
+	$(BIN)/pytest -q -m "not services"
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-dev ## measure speed and memory
+	$(BIN)/python -m conversation_analytics_tests.services.install
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/installed-dev ## write docs/columns.md from the schemas
+	$(BIN)/python -m conversation_analytics.schemas.reference > docs/columns.md
+
+lock: $(VENV)/installed-dev ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile -q --universal --no-header --upgrade --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --no-header -c requirements-dev.txt pyproject.toml -o requirements.txt
+
+clean: ## remove the environment and the demo's data
+	rm -rf $(VENV) data .dagster
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@
+
+$(VENV)/uv:
+	@echo "installing into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.5"
+	@touch $@
+
+$(VENV)/installed: $(VENV)/uv requirements.txt pyproject.toml
+	@$(BIN)/uv pip install -q -r requirements.txt
+	@$(BIN)/uv pip install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/uv requirements-dev.txt pyproject.toml
+	@$(BIN)/uv pip install -q -r requirements-dev.txt
+	@$(BIN)/uv pip install -q --no-deps -e .
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,25 @@
+"""Tables: columns, types, limits and descriptions, written once each."""
+
+from __future__ import annotations
+
+from conversation_analytics.schemas.base import Column, TableSchema
+from conversation_analytics.schemas.conversations import CONVERSATIONS
+from conversation_analytics.schemas.messages import MESSAGES
+from conversation_analytics.schemas.quarantine import QUARANTINE
+from conversation_analytics.schemas.raw import RAW_CONVERSATIONS, RAW_MESSAGES
+
+TABLES = {
+    table.name: table
+    for table in (RAW_CONVERSATIONS, RAW_MESSAGES, QUARANTINE, CONVERSATIONS, MESSAGES)
+}
+
+__all__ = [
+    "CONVERSATIONS",
+    "MESSAGES",
+    "QUARANTINE",
+    "RAW_CONVERSATIONS",
+    "RAW_MESSAGES",
+    "TABLES",
+    "Column",
+    "TableSchema",
+]

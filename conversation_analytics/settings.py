@@ -1,0 +1,227 @@
+"""Every setting, read and validated once.
+
+`load_settings()` is called by `build_defs()` and by the command line, never at import. A value
+comes from the environment, else from `.env`, else from the default beside the field; an empty
+one counts as absent. The name of the variable is the upper-cased name of the field.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    Field,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from conversation_analytics.errors import SettingsError
+from conversation_analytics.partitions import DayCalendar
+
+
+class Settings(BaseSettings):
+    """The validated settings. Secrets print as asterisks."""
+
+    model_config = SettingsConfigDict(
+        env_file=None, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    source: Literal["auto", "nocodb", "files"] = "auto"
+    source_dir: Path = Path("data/source")
+    source_profile: Literal["auto", "plain", "dify"] = "auto"
+    field_mapping_file: Path | None = None
+    escalation_pattern: str = "#AGENT"
+    analytics_timezone: str = "UTC"
+    partitions_start_date: date = date(2024, 1, 1)
+    sync_lag_seconds: float = Field(5, ge=0, le=86_400)
+
+    nocodb_base_url: str | None = None
+    nocodb_api_token: SecretStr | None = None
+    nocodb_project_id: str | None = None
+    nocodb_conversation_table: str = "conversations"
+    nocodb_messages_table: str = "messages"
+
+    mongodb_uri: SecretStr | None = None
+    mongodb_database: str = "conversation_analytics"
+    mongodb_conversations_collection: str = "conversation_analytics"
+    mongodb_messages_collection: str = "conversation_messages"
+
+    s3_enabled: bool = False
+    s3_bucket: str | None = None
+    s3_prefix: str = ""
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_region: str | None = None
+    aws_endpoint_url: str | None = None
+
+    parquet_storage_enabled: bool = True
+    parquet_base_dir: Path = Path("data/lake")
+    parquet_partition_by: Literal["year,month,day", "date"] = "year,month,day"
+    parquet_compression: Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"] = "zstd"
+    parquet_row_group_size: int = Field(131_072, ge=1_000)
+    parquet_page_size: int = Field(1_048_576, ge=4_096, description="bytes")
+    parquet_target_file_size_mb: PositiveInt | None = None
+    parquet_max_records_per_file: PositiveInt | None = None
+
+    enable_multithreading: bool = True
+    max_workers: int = Field(4, ge=1)
+    processing_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    io_threads: int = Field(8, ge=1, le=64)
+    chunk_size: int = Field(10_000, ge=100)
+    batch_size: int = Field(1_000, ge=1, le=100_000)
+    max_retries: int = Field(5, ge=0, le=20)
+    retry_delay: float = Field(1.0, ge=0, le=3_600, description="seconds before the first retry")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_file: Path | None = None
+
+    @field_validator("analytics_timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("must be an IANA time zone such as UTC or Asia/Bangkok") from error
+        return value
+
+    @field_validator("partitions_start_date")
+    @classmethod
+    def _monday_and_first(cls, value: date) -> date:
+        if value.day != 1 or value.weekday() != 0:
+            raise ValueError(
+                "must be a Monday that is the first of a month, such as 2024-01-01, 2024-04-01, "
+                "2024-07-01 or 2025-09-01, so that days, weeks and months start together"
+            )
+        return value
+
+    @field_validator("escalation_pattern")
+    @classmethod
+    def _is_regex(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"must be a regular expression ({error})") from error
+        return value
+
+    @field_validator("nocodb_base_url", "aws_endpoint_url")
+    @classmethod
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("must be a URL that starts with http:// or https://")
+        return value.rstrip("/") if value else value
+
+    @field_validator("s3_bucket")
+    @classmethod
+    def _is_bucket(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w.-]{3,255}|arn:\S+", value, re.ASCII):
+            raise ValueError("must be the name of a bucket alone, without s3:// and without a path")
+        return value
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _is_mongo_uri(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("must start with mongodb:// or mongodb+srv://")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("s3_prefix")
+    @classmethod
+    def _bare_prefix(cls, value: str) -> str:
+        return value.strip("/")
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if not self.parquet_storage_enabled and not self.s3_enabled:
+            raise ValueError(
+                "PARQUET_STORAGE_ENABLED=false leaves no lake: set S3_ENABLED=true, or allow local "
+                "Parquet again"
+            )
+        if self.s3_enabled and not self.s3_bucket:
+            raise ValueError("S3_BUCKET must be set when S3_ENABLED=true")
+        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+            raise ValueError(
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together, or both left "
+                "empty for the default credential chain"
+            )
+        if self.source_kind == "nocodb":
+            needed = ("nocodb_base_url", "nocodb_api_token", "nocodb_project_id")
+            missing = [name.upper() for name in needed if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"reading NocoDB needs {', '.join(missing)}")
+        return self
+
+    @property
+    def source_kind(self) -> Literal["nocodb", "files"]:
+        """Where conversations come from; `auto` means NocoDB as soon as its URL is set."""
+        if self.source == "auto":
+            return "nocodb" if self.nocodb_base_url else "files"
+        return self.source
+
+    @cached_property
+    def calendar(self) -> DayCalendar:
+        """The local days that have partitions."""
+        return DayCalendar(self.analytics_timezone, self.partitions_start_date)
+
+    @property
+    def workers(self) -> int:
+        """Worker processes; 1 means in this process."""
+        if not self.enable_multithreading:
+            return 1
+        return min(self.processing_threads, self.max_workers)
+
+
+def load_settings(env_file: str | Path | None = ".env", **overrides: Any) -> Settings:
+    """Read and validate the settings.
+
+    Args:
+        env_file: file of ``NAME=value`` lines below the environment; null for none.
+        overrides: field values that win over both, for tests and notebooks.
+
+    Raises:
+        SettingsError: names every wrong variable, its value (unless secret) and what is allowed.
+    """
+    try:
+        return Settings(_env_file=env_file, **overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+# Where pydantic says what it could not do rather than what is allowed.
+_ALLOWED = {
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "date_from_datetime_parsing": "must be a date such as 2024-01-01",
+    "date_from_datetime_inexact": "must be a date such as 2024-01-01",
+}
+_URL_PASSWORD = re.compile(r"//[^/@\s]*@")
+
+
+def _explain(error: ValidationError) -> str:
+    """One line a problem: variable, value, what is allowed."""
+    lines = []
+    for problem in error.errors():
+        reason = _ALLOWED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        if not problem["loc"]:
+            lines.append(reason)
+            continue
+        name = str(problem["loc"][0])
+        secret = Settings.model_fields[name].annotation == SecretStr | None
+        value = "(not shown)" if secret else _URL_PASSWORD.sub("//***@", repr(problem["input"]))
+        lines.append(f"{name.upper()}={value}: {reason}")
+    return "settings: " + "; ".join(lines)
