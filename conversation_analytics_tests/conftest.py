@@ -1,0 +1,64 @@
+"""The real services as fixtures, each started once a session and only when a test asks for it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from conversation_analytics_tests.services.mongo_server import Mongod, start_mongod
+from conversation_analytics_tests.services.nocodb_server import NocoDB, start_nocodb
+from conversation_analytics_tests.services.postgres_server import Postgres, start_postgres
+from conversation_analytics_tests.services.s3_servers import (
+    S3Server,
+    start_moto_s3,
+    start_rclone_s3,
+)
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[Mongod]:
+    with start_mongod() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(mongod: Mongod) -> str:
+    return mongod.uri
+
+
+@pytest.fixture
+def mongo_database() -> str:
+    """A database name that no other test uses."""
+    return f"test_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def nocodb() -> Iterator[NocoDB]:
+    with start_nocodb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Postgres:
+    """An empty database that no other test uses."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture(scope="session")
+def rclone_s3() -> Iterator[S3Server]:
+    with start_rclone_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_s3() -> Iterator[S3Server]:
+    with start_moto_s3() as server:
+        yield server
