@@ -1,0 +1,1 @@
+"""Where conversations come from, and what a source row means. No storage, no Dagster."""

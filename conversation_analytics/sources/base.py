@@ -1,0 +1,136 @@
+"""What a source of conversations must be able to do.
+
+A source hands over its rows as it stores them, as pages of undecoded JSON: decoding, mapping
+and judging rows happens elsewhere, the same way for every source, and can run in a worker
+process because a page is nothing but bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+SourceTable = Literal["conversations", "messages"]
+SOURCE_TABLES: tuple[SourceTable, SourceTable] = ("conversations", "messages")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A run of source rows, undecoded.
+
+    Attributes:
+        table: which source table the rows are of.
+        position: source order of the first row; the others follow it one by one.
+        body: the rows, encoded as `encoding` says.
+        encoding: ``jsonl`` (one JSON object a line; a line may be damaged) or ``nocodb``
+            (the body of a records answer, ``{"list": [...], "pageInfo": {...}}``).
+    """
+
+    table: SourceTable
+    position: int
+    body: bytes
+    encoding: Literal["jsonl", "nocodb"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """What the probe learnt about one source table.
+
+    Attributes:
+        name: the table's title or file pattern, for people.
+        columns: column names in source order; for files, those of the first rows.
+        primary_key: name of the primary key column, null when the source has none.
+        key_type: ``integer``, ``uuid`` or ``text``; null without a primary key.
+        system_columns: columns the source adds by itself, which are never data.
+        rows: number of rows, null when counting would mean reading them all.
+        range_filterable: whether the mapped creation time can be filtered by the source.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    primary_key: str | None = None
+    key_type: Literal["integer", "uuid", "text"] | None = None
+    system_columns: frozenset[str] = frozenset()
+    rows: int | None = None
+    range_filterable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What the capability probe learnt about a source.
+
+    Attributes:
+        kind: ``nocodb`` or ``files``.
+        location: where it is, for people; holds no secret.
+        fingerprint: stable text naming source and tables; the lake remembers it.
+        clock: the source's own clock at the probe, UTC.
+        ordered: whether page positions tell the order of rows made in the same instant
+            (integer keys and files do, UUID keys do not).
+        details: more for people: API version, page cap, change columns, precision …
+    """
+
+    kind: Literal["nocodb", "files"]
+    location: str
+    fingerprint: str
+    clock: datetime
+    ordered: bool
+    conversations: TableInfo
+    messages: TableInfo
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class SourceQueries(Protocol):
+    """What a source can be asked for besides all its rows."""
+
+    def conversations_between(self, start: datetime, end: datetime) -> Iterator[Page]:
+        """Conversations whose creation time is in [start, end) or absent.
+
+        May return rows just outside the range. Only for a table whose probe says
+        `range_filterable`.
+        """
+        ...
+
+    def messages_between(self, start: datetime, end: datetime) -> Iterator[Page]:
+        """Messages whose creation time is in [start, end), or a little outside it."""
+        ...
+
+    def conversations_by_id(self, ids: Sequence[str]) -> Iterator[Page]:
+        """All rows whose conversation id is one of `ids`; an id without rows yields nothing."""
+        ...
+
+    def messages_of(self, conversation_ids: Sequence[str]) -> Iterator[Page]:
+        """All messages of the given conversations, ordered by creation time, then key.
+
+        Positions count within this call, so they order rows made in the same instant even
+        where `SourceInfo.ordered` is false.
+        """
+        ...
+
+
+class ConversationSource(Protocol):
+    """A place conversations are read from. Implementations are safe to use from one thread."""
+
+    @property
+    def queries(self) -> SourceQueries | None:
+        """What it can be asked for; null if it can only be read whole."""
+        ...
+
+    def probe(self) -> SourceInfo:
+        """Learn what the source is and can do.
+
+        Raises:
+            SourceUnavailable: it cannot be reached.
+            SourceAccessDenied: it refuses the credentials.
+            SourceSchemaError: a table or a mapped column is missing; names it and what is there.
+        """
+        ...
+
+    def scan(self, table: SourceTable) -> Iterator[Page]:
+        """Every row of a table once, in key order, up to a bound fixed before reading."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...

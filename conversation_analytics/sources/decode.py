@@ -1,0 +1,96 @@
+"""Pages of bytes as rows, each either a JSON object or a row that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from conversation_analytics.sources.base import Page
+from conversation_analytics.sources.values import Unusable, shown
+
+MAX_ROW_BYTES = 8 * 1024 * 1024
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One source row.
+
+    Attributes:
+        row: its columns; empty if they cannot be read.
+        payload: the row as JSON with sorted keys, or its text with unreadable bytes escaped.
+        problem: why it cannot be used, null if it can so far.
+    """
+
+    row: Row
+    payload: bytes
+    problem: Unusable | None = None
+
+
+def decode(page: Page) -> Iterator[Decoded]:
+    """The rows of a page, in order; blank lines are no rows."""
+    if page.encoding == "nocodb":
+        yield from _decode_answer(page.body)
+        return
+    for line in page.body.split(b"\n"):
+        if line.strip():
+            yield _decode_line(line)
+
+
+def _decode_answer(body: bytes) -> Iterator[Decoded]:
+    try:
+        rows = orjson.loads(body)["list"]
+    except orjson.JSONDecodeError:  # lone surrogates somewhere: find out in which rows
+        rows = json.loads(body, parse_constant=_no_constant)["list"]
+    for row in rows:
+        yield _from_object(row)
+
+
+def _decode_line(line: bytes) -> Decoded:
+    try:
+        return _from_object(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        problem = Unusable("bad_encoding", f"not UTF-8 at byte {error.start}")
+        text = line.decode(errors="backslashreplace")
+        return Decoded(_best_effort(line.decode(errors="replace")), text.encode(), problem)
+    try:
+        return _from_object(json.loads(text, parse_constant=_no_constant))
+    except ValueError as error:
+        return Decoded({}, text.encode(), Unusable("malformed", f"not JSON: {error}"))
+
+
+def _from_object(row: Any) -> Decoded:
+    try:
+        payload = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a lone surrogate, which is no text in any encoding
+        payload = json.dumps(row, sort_keys=True).encode()
+        problem = Unusable("bad_encoding", "a text holds half of a surrogate pair")
+        return Decoded(row if isinstance(row, dict) else {}, payload, problem)
+    if not isinstance(row, dict):
+        return Decoded({}, payload, Unusable("malformed", f"not an object: {shown(row)}"))
+    if len(payload) > MAX_ROW_BYTES:
+        detail = f"{len(payload):,} bytes; at most {MAX_ROW_BYTES:,} fit everywhere"
+        return Decoded(row, payload, Unusable("too_large", detail))
+    return Decoded(row, payload)
+
+
+def _best_effort(text: str) -> Row:
+    """The columns of a damaged line, as far as they can be read, to tell whose it is."""
+    try:
+        row = json.loads(text)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _no_constant(_: str) -> None:
+    """NaN and Infinity, which JSON does not have, are nulls."""

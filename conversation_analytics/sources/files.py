@@ -1,0 +1,186 @@
+"""Conversations from exported files: JSON lines, CSV or Parquet, also gzipped."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import pyarrow.parquet as pq
+
+from conversation_analytics.errors import SourceSchemaError, SourceUnavailable
+from conversation_analytics.sources.base import Page, SourceInfo, SourceTable, TableInfo
+
+_PEEKED_ROWS = 1_000
+_ENDINGS = (".jsonl", ".csv", ".parquet", ".jsonl.gz", ".csv.gz")
+_MAX_PAGE_BYTES = 8 * 1024 * 1024
+
+
+class FilesSource:
+    """``conversations*`` and ``messages*`` files in a folder. Implements `ConversationSource`.
+
+    Files are read in the order of their names; that and the order of lines is the source order.
+
+    Args:
+        folder: where the files are.
+        page_rows: rows in a page.
+    """
+
+    queries = None
+
+    def __init__(self, folder: Path, *, page_rows: int = 10_000) -> None:
+        self._folder = folder
+        self._page_rows = page_rows
+
+    def probe(self) -> SourceInfo:
+        """See `ConversationSource`."""
+        return SourceInfo(
+            kind="files",
+            location=str(self._folder),
+            fingerprint=f"files:{self._folder.resolve().name}",
+            clock=datetime.now(UTC),
+            ordered=True,
+            conversations=self._table_info("conversations"),
+            messages=self._table_info("messages"),
+            details={
+                table: ", ".join(path.name for path in self._files(table))
+                for table in ("conversations", "messages")
+            },
+        )
+
+    def columns(self, table: SourceTable) -> tuple[str, ...]:
+        """Column names as the first rows of each of a table's files have them."""
+        found: dict[str, None] = {}
+        for path in self._files(table):
+            with self._explained(path):
+                _, body = next(_blocks(path, _PEEKED_ROWS), (0, b""))
+            for line in body.split(b"\n"):
+                found |= dict.fromkeys(_keys(line))
+        return tuple(found)
+
+    def scan(self, table: SourceTable) -> Iterator[Page]:
+        """See `ConversationSource`."""
+        position = 0
+        for path in self._files(table):
+            with self._explained(path):
+                for rows, body in _blocks(path, self._page_rows):
+                    yield Page(table, position, body, "jsonl")
+                    position += rows
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _files(self, table: SourceTable) -> list[Path]:
+        if not self._folder.is_dir():
+            raise SourceUnavailable(
+                f"SOURCE_DIR={self._folder} is no folder: set it to where the exported files "
+                "are, or make some with: conversation-analytics generate"
+            )
+        pattern = f"{glob.escape(str(self._folder))}/{table}*"
+        found = [Path(p) for p in sorted(glob.glob(pattern)) if p.endswith(_ENDINGS)]  # noqa: PTH207
+        if not found:
+            there = ", ".join(sorted(p.name for p in self._folder.iterdir())) or "nothing"
+            raise SourceSchemaError(
+                f"SOURCE_DIR={self._folder} has no {table} file: looked for "
+                f"{', '.join(table + '*' + ending for ending in _ENDINGS)}; found {there}"
+            )
+        return found
+
+    def _table_info(self, table: SourceTable) -> TableInfo:
+        names = ", ".join(path.name for path in self._files(table))
+        return TableInfo(name=names, columns=self.columns(table))
+
+    @contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, EOFError) as error:
+            raise SourceUnavailable(f"{path} cannot be read: {error}") from error
+
+
+def _keys(line: bytes) -> Iterable[str]:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return ()
+    return row if isinstance(row, dict) else ()
+
+
+def _blocks(path: Path, rows: int) -> Iterator[tuple[int, bytes]]:
+    """(number of lines, JSON lines) of a file, at most `rows` lines at a time."""
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        yield from _parquet_blocks(path, rows)
+        return
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from _csv_blocks(file, rows) if name.endswith(".csv") else _line_blocks(file, rows)
+
+
+def _line_blocks(file: IO[bytes], rows: int) -> Iterator[tuple[int, bytes]]:
+    lines: list[bytes] = []
+    size = 0
+    for line in file:
+        if not line.strip():
+            continue
+        lines.append(line if line.endswith(b"\n") else line + b"\n")
+        size += len(line)
+        if len(lines) == rows or size >= _MAX_PAGE_BYTES:
+            yield len(lines), b"".join(lines)
+            lines, size = [], 0
+    if lines:
+        yield len(lines), b"".join(lines)
+
+
+def _csv_blocks(file: IO[bytes], rows: int) -> Iterator[tuple[int, bytes]]:
+    """CSV rows as JSON lines; an empty cell is a null, a row of another width is kept as a list."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(text)
+    header = next(reader, [])
+    lines: list[bytes] = []
+    for cells in reader:
+        if not cells:
+            continue
+        if len(cells) == len(header):
+            row: Any = {name: cell or None for name, cell in zip(header, cells, strict=True)}
+        else:
+            row = cells
+        lines.append(_line(row))
+        if len(lines) == rows:
+            yield len(lines), b"".join(lines)
+            lines = []
+    if lines:
+        yield len(lines), b"".join(lines)
+
+
+def _parquet_blocks(path: Path, rows: int) -> Iterator[tuple[int, bytes]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield batch.num_rows, b"".join(map(_line, batch.to_pylist()))
+
+
+def _line(row: Any) -> bytes:
+    """A row as a JSON line; a text that is not valid Unicode stays so, escaped."""
+    try:
+        return orjson.dumps(row, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return json.dumps(row, default=_plain).encode() + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
