@@ -1,0 +1,1 @@
+"""Who computes, and with what. Nothing here knows what is computed."""

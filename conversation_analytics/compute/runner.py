@@ -1,0 +1,100 @@
+"""Who runs the work of a day: this process, or a pool of worker processes.
+
+A task is a picklable value and the function a top-level one, so that other runners, on other
+machines, fit behind the same method.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from conversation_analytics.errors import ConversationAnalyticsError
+from conversation_analytics.settings import Settings
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Runner(Protocol):
+    """Runs a function on tasks."""
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """The results in the order of the tasks, lazily: tasks are taken only shortly before.
+
+        Raises:
+            ConversationAnalyticsError: a worker process died.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop the workers."""
+        ...
+
+
+class InProcessRunner:
+    """Runs every task here, when its result is asked for."""
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """See `Runner`."""
+        return map(function, tasks)
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class ProcessPoolRunner:
+    """Runs tasks in worker processes, at most one more under way than there are workers.
+
+    Workers come from a fork server: forking this process itself would copy locks that its
+    threads hold.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """See `Runner`."""
+        pool = self._open()
+        source = iter(tasks)
+        pending: deque[Future[Result]] = deque()
+        try:
+            pending.extend(
+                pool.submit(function, task) for task in islice(source, self._workers + 1)
+            )
+            while pending:
+                result = pending.popleft().result()
+                pending.extend(pool.submit(function, task) for task in islice(source, 1))
+                yield result
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise ConversationAnalyticsError(
+                f"one of {self._workers} worker processes died, most likely for want of memory: "
+                "lower MAX_WORKERS or CHUNK_SIZE, or set ENABLE_MULTITHREADING=false"
+            ) from error
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _open(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("forkserver")
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+        return self._pool
+
+    def close(self) -> None:
+        """Stop the workers, once what they are at is done."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+
+def runner_for(settings: Settings) -> Runner:
+    """The runner the settings ask for."""
+    return InProcessRunner() if settings.workers == 1 else ProcessPoolRunner(settings.workers)

@@ -1,0 +1,239 @@
+"""Days on their way into the lake: prepared, checked, committed, reported, one after another."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from conversation_analytics.errors import ConversationAnalyticsError, DataCheckFailed
+from conversation_analytics.schemas.validation import CheckResult, check_schema
+from conversation_analytics.storage.encoding import (
+    ParquetOptions,
+    content_hash,
+    encode,
+    row_hashes,
+)
+from conversation_analytics.storage.lake import Claim, Commit, EncodedTable, Lake
+from conversation_analytics.storage.layout import UNITS, Day
+from conversation_analytics.storage.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+_PREVIEW_ROWS = 5
+_PREVIEW_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What asks for days to be written.
+
+    Attributes:
+        id: names the request; its retries have the same, and skip the days already done.
+        run_id: the run at work.
+    """
+
+    id: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class PreparedDay:
+    """A unit's day, computed, checked and encoded, but not yet visible to anyone.
+
+    Attributes:
+        commit: what to write.
+        checks: what the blocking checks found; one that did not pass forbids the commit.
+        preview: the first rows of each table, cut short for people.
+        seconds: time it took.
+    """
+
+    commit: Commit
+    checks: tuple[CheckResult, ...]
+    preview: dict[str, list[dict[str, Any]]]
+    seconds: float
+
+    @property
+    def unit(self) -> str:
+        """Name of the unit."""
+        return self.commit.claim.unit
+
+    @property
+    def day(self) -> Day:
+        """The day."""
+        return self.commit.claim.day
+
+
+@dataclass(frozen=True)
+class FailedDay:
+    """A day that could not be prepared; the others go on.
+
+    Attributes:
+        unit: name of the unit.
+        day: the day.
+        error: what happened, for people.
+        checks: what the blocking checks found, if it came to that.
+    """
+
+    unit: str
+    day: Day
+    error: str
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeptDay:
+    """A day whose manifest already satisfies the request.
+
+    Attributes:
+        unit: name of the unit.
+        day: the day.
+        manifest: what is there.
+    """
+
+    unit: str
+    day: Day
+    manifest: Manifest
+
+
+DayItem = PreparedDay | FailedDay | KeptDay
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What became of a unit's day.
+
+    Attributes:
+        unit: name of the unit.
+        day: the day.
+        outcome: ``committed``, ``kept`` (already satisfied) or ``failed``.
+        manifest: what the day is now; null if it failed.
+        checks: what the blocking checks found.
+        preview: the first rows of each table, cut short.
+        error: why it failed.
+        seconds: time to prepare it.
+    """
+
+    unit: str
+    day: Day
+    outcome: Literal["committed", "kept", "failed"]
+    manifest: Manifest | None = None
+    checks: tuple[CheckResult, ...] = ()
+    preview: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    error: str = ""
+    seconds: float = 0.0
+
+
+def prepare(
+    claim: Claim,
+    tables: Mapping[str, pa.Table],
+    options: ParquetOptions,
+    *,
+    checks: Sequence[CheckResult] = (),
+    inputs: Mapping[str, str] | None = None,
+    indexed: pa.Array | None = None,
+    started: float | None = None,
+    **facts: object,
+) -> PreparedDay:
+    """Check and encode a unit's day.
+
+    Args:
+        claim: the claim made before the inputs were read.
+        tables: every table of the unit, by name; rows in file order.
+        options: how Parquet is written.
+        checks: findings of further blocking checks.
+        inputs: content hash of each input unit's manifest as it was read.
+        indexed: conversation ids that live in the day, for the unit that decides it.
+        started: `time.perf_counter()` when the work on the day began.
+        facts: further fields of the manifest.
+    """
+    begun = time.perf_counter() if started is None else started
+    found = list(checks)
+    encoded = {}
+    for schema in UNITS[claim.unit].tables:
+        table = tables[schema.name]
+        found.append(check_schema(table, schema))
+        if not found[-1].passed:
+            continue
+        hashes = (
+            table.column("content_hash").to_pylist()
+            if "content_hash" in schema.by_name
+            else row_hashes(table, schema)
+        )
+        total = content_hash(hashes)
+        files = encode(table, schema, options, epoch=claim.epoch, hash_=total)
+        encoded[schema.name] = EncodedTable(files, total)
+    return PreparedDay(
+        Commit(claim, encoded, dict(inputs or {}), dict(facts), indexed),
+        tuple(found),
+        {name: _preview(table) for name, table in tables.items()},
+        time.perf_counter() - begun,
+    )
+
+
+def commit_days(lake: Lake, items: Iterable[DayItem]) -> Iterator[DayReport]:
+    """Commit days one by one as they become ready, and say what became of each.
+
+    A day that fails is reported and the next one goes on; nothing of it was written.
+    """
+    for item in items:
+        if isinstance(item, KeptDay):
+            yield DayReport(item.unit, item.day, "kept", item.manifest)
+        elif isinstance(item, FailedDay):
+            yield DayReport(item.unit, item.day, "failed", checks=item.checks, error=item.error)
+        else:
+            yield _commit(lake, item)
+
+
+def _commit(lake: Lake, item: PreparedDay) -> DayReport:
+    try:
+        failed = [check for check in item.checks if not check.passed]
+        if failed:
+            words = "; ".join(
+                f"{check.table}.{check.name}: {problem}"
+                for check in failed
+                for problem in check.problems
+            )
+            raise DataCheckFailed(f"{item.unit} of {item.day}: {words}; nothing was written")
+        manifest = lake.commit_day(item.commit)
+    except ConversationAnalyticsError as error:
+        logger.error("%s", error)
+        return DayReport(item.unit, item.day, "failed", checks=item.checks, error=str(error))
+    return DayReport(
+        item.unit,
+        item.day,
+        "committed",
+        manifest,
+        item.checks,
+        item.preview,
+        seconds=item.seconds,
+    )
+
+
+def failures(reports: Iterable[DayReport]) -> dict[Day, str]:
+    """The days that failed, with why."""
+    return {report.day: report.error for report in reports if report.outcome == "failed"}
+
+
+def calendar_days(days: Iterable[Day]) -> list[date]:
+    """The days that are dates, sorted."""
+    return sorted(day for day in days if isinstance(day, date))
+
+
+def _preview(table: pa.Table) -> list[dict[str, Any]]:
+    return [
+        {name: _short(value) for name, value in row.items()}
+        for row in table.slice(0, _PREVIEW_ROWS).to_pylist()
+    ]
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _PREVIEW_CHARACTERS else text[: _PREVIEW_CHARACTERS - 1] + "…"

@@ -1,0 +1,159 @@
+"""The id → day index: which day a conversation lives in.
+
+A base file holds most entries; each commit of a raw day adds a small delta that replaces all of
+that day's entries, and deltas are folded into the next base when there are many. Where several
+days list one conversation, the entry from the latest reading of the source wins. Everything can
+be rebuilt from the raw days.
+
+    _index/base-0000000007.parquet            conversation_id, day, mark
+    _index/deltas/2024-01-31-0000000012.parquet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from conversation_analytics.errors import StorageError
+from conversation_analytics.partitions import to_micros
+from conversation_analytics.storage.layout import INDEX_FOLDER
+from conversation_analytics.storage.store import ObjectStore
+
+_SCHEMA = pa.schema([("conversation_id", pa.string()), ("day", pa.date32()), ("mark", pa.int64())])
+_BASE = f"{INDEX_FOLDER}base-"
+_DELTAS = f"{INDEX_FOLDER}deltas/"
+_MANY_DELTAS = 64
+_READ_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class IndexSnapshot:
+    """The index at one moment.
+
+    Attributes:
+        entries: conversation_id, day, mark (microseconds of the reading); an id may be listed by
+            several days while it moves.
+        base: number of the base file read.
+        keys: the files read.
+    """
+
+    entries: pa.Table
+    base: int
+    keys: tuple[str, ...]
+
+    def owners(self) -> pa.Table:
+        """conversation_id, day: the one day each conversation lives in."""
+        ordered = self.entries.sort_by([("mark", "descending"), ("day", "descending")])
+        first = ordered.group_by("conversation_id", use_threads=False).aggregate([("day", "first")])
+        return first.rename_columns(["conversation_id", "day"])
+
+    def days_of(self, ids: Sequence[str]) -> dict[str, date]:
+        """The day of each of `ids` that is known."""
+        wanted = pc.is_in(self.entries["conversation_id"], pa.array(ids, pa.string()))
+        found = IndexSnapshot(self.entries.filter(wanted), self.base, self.keys).owners()
+        return dict(
+            zip(*(found[name].to_pylist() for name in ("conversation_id", "day")), strict=True)
+        )
+
+    def ids_of(self, days: Sequence[date]) -> set[str]:
+        """The conversations that live in one of `days`."""
+        owners = self.owners()
+        here = pc.is_in(owners["day"], pa.array(days, pa.date32()))
+        return set(owners.filter(here)["conversation_id"].to_pylist())
+
+    def disowned(self) -> dict[date, frozenset[str]]:
+        """By day, the conversations it still lists although they live in another day."""
+        counts = self.entries.group_by("conversation_id").aggregate([("day", "count")])
+        twice = counts.filter(pc.greater(counts["day_count"], 1))["conversation_id"]
+        if not len(twice):
+            return {}
+        listed = self.entries.filter(pc.is_in(self.entries["conversation_id"], twice))
+        owner = self.days_of(twice.to_pylist())
+        lost: dict[date, set[str]] = {}
+        for row in listed.to_pylist():
+            if owner[row["conversation_id"]] != row["day"]:
+                lost.setdefault(row["day"], set()).add(row["conversation_id"])
+        return {day: frozenset(ids) for day, ids in lost.items()}
+
+
+class Index:
+    """The id → day index of a lake."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def snapshot(self) -> IndexSnapshot:
+        """Read the whole index.
+
+        Raises:
+            StorageError: it kept changing while it was read.
+        """
+        for _ in range(_READ_ATTEMPTS):
+            snapshot = self._read_all()
+            if snapshot is not None:
+                return snapshot
+        raise StorageError(
+            f"{self._store.url}/{INDEX_FOLDER}: files vanish while they are read; is another run "
+            "rewriting the index? Try again when it is done"
+        )
+
+    def _read_all(self) -> IndexSnapshot | None:
+        """The index, or null if a newer base appeared meanwhile: its deltas may be gone."""
+        bases = self._store.list(_BASE)
+        deltas = self._store.list(_DELTAS)
+        newest = {_delta_day(key): key for key in deltas}
+        data = [self._store.get(key) for key in (*bases[-1:], *newest.values())]
+        if None in data or self._store.list(_BASE) != bases:
+            return None
+        parts = [pq.read_table(pa.BufferReader(one), schema=_SCHEMA) for one in data]
+        base = parts.pop(0) if bases else _SCHEMA.empty_table()
+        replaced = pc.is_in(base["day"], pa.array(newest, pa.date32()))
+        entries = pa.concat_tables([base.filter(pc.invert(replaced)), *parts])
+        number = int(bases[-1].removeprefix(_BASE).removesuffix(".parquet")) if bases else 0
+        return IndexSnapshot(entries, number, (*bases, *deltas))
+
+    def record(self, day: date, ids: pa.Array, *, mark: datetime, epoch: int) -> None:
+        """Say that exactly `ids` live in `day`, as of a reading of the source at `mark`."""
+        count = len(ids)
+        columns = [
+            ids,
+            pa.repeat(pa.scalar(day, pa.date32()), count),
+            pa.repeat(pa.scalar(to_micros(mark), pa.int64()), count),
+        ]
+        key = f"{_DELTAS}{day}-{epoch:010d}.parquet"
+        self._store.put(key, _encode(pa.table(columns, schema=_SCHEMA)))
+
+    def compact(self, *, force: bool = False) -> bool:
+        """Fold the deltas into a new base if there are many; tells whether it did.
+
+        Of two that fold at once, the one that creates the next base wins and the other leaves
+        everything as it is.
+        """
+        if not force and len(self._store.list(_DELTAS)) <= _MANY_DELTAS:
+            return False
+        seen = self.snapshot()
+        key = f"{_BASE}{seen.base + 1:010d}.parquet"
+        if not self._store.create(key, _encode(seen.entries)):
+            return False
+        self._store.delete(seen.keys)
+        return True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._store.delete(self._store.list(INDEX_FOLDER))
+
+
+def _encode(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=["day", "mark"])
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def _delta_day(key: str) -> date:
+    return date.fromisoformat(key.removeprefix(_DELTAS)[:10])

@@ -1,0 +1,294 @@
+"""The lake: days of tables, claimed, committed and read back whole.
+
+    claim_day ─> (read inputs, compute, check, encode) ─> commit_day ─> read_day
+
+A writer claims the next epoch of a day before it reads anything, so that of two writers the one
+that started later wins and the other one is refused when it wants to commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from conversation_analytics.errors import FencedWriter, StaleInput, StorageError
+from conversation_analytics.settings import Settings
+from conversation_analytics.storage.encoding import (
+    EncodedFile,
+    ParquetOptions,
+    content_hash,
+    digest,
+)
+from conversation_analytics.storage.index import Index
+from conversation_analytics.storage.layout import UNITS, UNKNOWN_DAY, Day, Layout, Unit, claims
+from conversation_analytics.storage.manifest import FileEntry, Manifest, TableEntry
+from conversation_analytics.storage.s3 import S3Access, S3Store
+from conversation_analytics.storage.store import LocalStore, ObjectStore
+
+_READ_ATTEMPTS = 5
+_READ_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write a unit's day, until somebody claims a higher epoch.
+
+    Attributes:
+        unit: name of the unit.
+        day: the day.
+        epoch: the number claimed.
+    """
+
+    unit: str
+    day: Day
+    epoch: int
+
+
+@dataclass(frozen=True)
+class EncodedTable:
+    """One table of a day, ready to be put.
+
+    Attributes:
+        files: its Parquet files.
+        content_hash: hash of its rows.
+    """
+
+    files: Sequence[EncodedFile]
+    content_hash: str
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(file.rows for file in self.files)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Everything a commit of a unit's day writes.
+
+    Attributes:
+        claim: the claim made before the inputs were read.
+        tables: each table of the unit, by name.
+        inputs: content hash of each input unit's manifest as it was read.
+        facts: further fields of the manifest.
+        indexed: conversation ids that live in the day, if the unit decides that.
+    """
+
+    claim: Claim
+    tables: dict[str, EncodedTable]
+    inputs: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    indexed: pa.Array | None = None
+
+
+class Lake:
+    """Days of tables in an object store.
+
+    Args:
+        store: where the bytes live.
+        layout: how keys are made.
+        options: how Parquet is written.
+        io_threads: requests in flight at once.
+    """
+
+    def __init__(
+        self, store: ObjectStore, layout: Layout, options: ParquetOptions, *, io_threads: int = 8
+    ) -> None:
+        self.store = store
+        self.layout = layout
+        self.options = options
+        self.index = Index(store)
+        self._io_threads = io_threads
+
+    def claim_day(self, unit: Unit, day: Day, *, run_id: str = "") -> Claim:
+        """Claim the next epoch of a unit's day.
+
+        Raises:
+            StoreUnavailable: the store cannot be written.
+        """
+        note = orjson.dumps({"run_id": run_id, "claimed_at": datetime.now(UTC)})
+        epoch = self._highest_claim(unit, day) + 1
+        while not self.store.create(f"{claims(unit, day)}{epoch:010d}.json", note):
+            epoch += 1
+        return Claim(unit.name, day, epoch)
+
+    def claim_days(self, unit: Unit, days: Sequence[Day], *, run_id: str = "") -> list[Claim]:
+        """Claim many days at once."""
+        with ThreadPoolExecutor(self._io_threads) as pool:
+            return list(pool.map(lambda day: self.claim_day(unit, day, run_id=run_id), days))
+
+    def commit_day(self, commit: Commit) -> Manifest:
+        """Make a day's rows the day's rows, in place of those there were.
+
+        Raises:
+            FencedWriter: somebody claimed the day after this writer did.
+            StaleInput: an input changed since it was read.
+            StoreUnavailable: the store cannot be written.
+        """
+        unit, day = UNITS[commit.claim.unit], commit.claim.day
+        for name, read in commit.inputs.items():
+            now = self.manifest(UNITS[name], day)
+            if now is None or now.content_hash != read:
+                raise StaleInput(
+                    f"{unit.name} of {day}: its input '{name}' changed while it was computed; "
+                    "run the day again"
+                )
+        self._refuse_if_fenced(unit, commit.claim)
+        entries = {
+            schema.name: self._put_table(schema.name, day, commit.tables[schema.name])
+            for schema in unit.tables
+        }
+        manifest = Manifest.model_validate(
+            {
+                "unit": unit.name,
+                "day": str(day),
+                "epoch": commit.claim.epoch,
+                "content_hash": content_hash(
+                    f"{name}={table.content_hash}" for name, table in commit.tables.items()
+                ),
+                "tables": entries,
+                "inputs": commit.inputs,
+                "committed_at": datetime.now(UTC),
+                **commit.facts,
+            }
+        )
+        self.store.put(self.layout.manifest(unit, day), manifest.model_dump_json(indent=1).encode())
+        if commit.indexed is not None and day != UNKNOWN_DAY and manifest.change_mark:
+            self.index.record(day, commit.indexed, mark=manifest.change_mark, epoch=manifest.epoch)
+        self._tidy(unit, day, manifest)
+        return manifest
+
+    def manifest(self, unit: Unit, day: Day) -> Manifest | None:
+        """The manifest of a unit's day, null if the day was never committed.
+
+        Raises:
+            StorageError: it is not a manifest.
+        """
+        key = self.layout.manifest(unit, day)
+        data = self.store.get(key)
+        try:
+            return None if data is None else Manifest.model_validate_json(data)
+        except ValidationError as error:
+            raise StorageError(
+                f"{self.store.url}/{key} is damaged: delete it and materialise {unit.name} of "
+                f"{day} again"
+            ) from error
+
+    def manifests(self, unit: Unit, days: Iterable[date]) -> dict[date, Manifest]:
+        """The manifests there are among `days`."""
+        wanted = list(days)
+        with ThreadPoolExecutor(self._io_threads) as pool:
+            found = pool.map(lambda day: self.manifest(unit, day), wanted)
+            return {day: one for day, one in zip(wanted, found, strict=True) if one is not None}
+
+    def days(self, unit: Unit) -> list[date]:
+        """The committed days of a unit, in order."""
+        keys = self.store.list(self.layout.manifest_prefix(unit))
+        found = []
+        for key in keys:
+            day = self.layout.day_of(key)
+            # Folders nest: below conversations/ lie the manifests of other units too.
+            if isinstance(day, date) and key == self.layout.manifest(unit, day):
+                found.append(day)
+        return sorted(found)
+
+    def read_day(
+        self, unit: Unit, day: Day, columns: dict[str, list[str]] | None = None
+    ) -> tuple[Manifest, dict[str, pa.Table]] | None:
+        """A day's tables with the manifest they agree with; null if it was never committed.
+
+        Args:
+            unit: what to read.
+            day: which day.
+            columns: only these tables and columns, by table; null for everything.
+
+        Raises:
+            StorageError: manifest and files do not agree, so a write was cut off half-way.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            if attempt:  # a commit may be under way: between its files and its manifest
+                time.sleep(_READ_PAUSE_SECONDS)
+            manifest = self.manifest(unit, day)
+            if manifest is None:
+                return None
+            wanted = columns or dict.fromkeys(manifest.tables)
+            tables = {name: self._read_table(manifest, name, only) for name, only in wanted.items()}
+            whole = {name: table for name, table in tables.items() if table is not None}
+            if len(whole) == len(tables):
+                return manifest, whole
+        raise StorageError(
+            f"{unit.name} of {day} in {self.store.url}: the files do not belong to the manifest, "
+            "so a write was cut off half-way; materialise the day again"
+        )
+
+    def _read_table(
+        self, manifest: Manifest, name: str, columns: list[str] | None
+    ) -> pa.Table | None:
+        parts = []
+        for entry in manifest.tables[name].files:
+            data = self.store.get(entry.key)
+            if data is None or digest(data) != entry.hash:
+                return None
+            parts.append(pq.read_table(pa.BufferReader(data), columns=columns))
+        return pa.concat_tables(parts).replace_schema_metadata(None)
+
+    def _put_table(self, name: str, day: Day, table: EncodedTable) -> TableEntry:
+        split = len(table.files) > 1
+        entries = []
+        for number, file in enumerate(table.files):
+            key = self.layout.file(name, day, number if split else None)
+            self.store.put(key, file.data)
+            entries.append(
+                FileEntry(key=key, size=len(file.data), hash=digest(file.data), rows=file.rows)
+            )
+        return TableEntry(files=tuple(entries), rows=table.rows, content_hash=table.content_hash)
+
+    def _highest_claim(self, unit: Unit, day: Day) -> int:
+        keys = self.store.list(claims(unit, day))
+        highest = int(keys[-1].rpartition("/")[2].removesuffix(".json")) if keys else 0
+        if not highest:  # claims may have been cleared away: the manifest remembers the epoch
+            manifest = self.manifest(unit, day)
+            highest = manifest.epoch if manifest else 0
+        return highest
+
+    def _refuse_if_fenced(self, unit: Unit, claim: Claim) -> None:
+        highest = self._highest_claim(unit, claim.day)
+        if highest > claim.epoch:
+            raise FencedWriter(
+                f"{unit.name} of {claim.day}: epoch {claim.epoch} was overtaken by epoch {highest} "
+                "of another run, which will write the day; nothing was written here"
+            )
+
+    def _tidy(self, unit: Unit, day: Day, manifest: Manifest) -> None:
+        """Remove what the commit replaced: surplus files and older claims."""
+        for name, entry in manifest.tables.items():
+            stem = self.layout.file(name, day).removesuffix(".parquet")
+            current = {file.key for file in entry.files}
+            self.store.delete(key for key in self.store.list(stem) if key not in current)
+        own = f"{claims(unit, day)}{manifest.epoch:010d}.json"
+        self.store.delete(key for key in self.store.list(claims(unit, day)) if key < own)
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The object store the settings name: S3 when enabled, else the local folder."""
+    if settings.s3_enabled:
+        return S3Store(S3Access.of(settings), settings.s3_bucket or "", settings.s3_prefix)
+    return LocalStore(settings.parquet_base_dir)
+
+
+def open_lake(settings: Settings) -> Lake:
+    """The lake the settings name. No I/O happens until it is used."""
+    return Lake(
+        open_store(settings),
+        Layout(settings.parquet_partition_by),
+        ParquetOptions.of(settings),
+        io_threads=settings.io_threads,
+    )

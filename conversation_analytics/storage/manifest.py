@@ -1,0 +1,91 @@
+"""What a committed day says of itself."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MANIFEST_VERSION = 1
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class FileEntry(_Model):
+    """One Parquet file of a day.
+
+    Attributes:
+        key: its key in the lake.
+        size: bytes.
+        hash: BLAKE2b-128 of its bytes, hexadecimal.
+        rows: rows in it.
+    """
+
+    key: str
+    size: int
+    hash: str
+    rows: int
+
+
+class TableEntry(_Model):
+    """One table of a day.
+
+    Attributes:
+        files: its files, in row order.
+        rows: rows in all of them.
+        content_hash: hash of its rows, whatever their order.
+    """
+
+    files: tuple[FileEntry, ...]
+    rows: int
+    content_hash: str
+
+
+class Manifest(_Model):
+    """What a unit's day consists of and was made from.
+
+    Attributes:
+        version: of this format.
+        unit: name of the unit.
+        day: partition key.
+        epoch: number of the write; the next writer of the day has a higher one.
+        content_hash: hash over the tables' content hashes.
+        tables: entry of each table, by name.
+        inputs: content hash of each input unit's manifest that it was made from.
+        code_version: of the code that made it.
+        change_mark: the source's clock minus the lag when reading began; changes after it are
+            not in here for certain.
+        activity_days: local days on which messages of this partition were made.
+        counts: numbers found on the way, such as rows read and quarantined.
+        interpreter: how the source's rows were read, so that they can be read the same again.
+        displaced: days whose rows this write has changed the ownership of: they must be
+            refreshed with it.
+        request: what asked for the write; a retry of the same request need not repeat it.
+        run_id: the run that wrote it.
+        committed_at: wall-clock time of the commit.
+    """
+
+    version: int = MANIFEST_VERSION
+    unit: str
+    day: str
+    epoch: int
+    content_hash: str
+    tables: dict[str, TableEntry]
+    inputs: dict[str, str] = Field(default_factory=dict)
+    code_version: str = ""
+    change_mark: datetime | None = None
+    activity_days: tuple[date, ...] = ()
+    counts: dict[str, int] = Field(default_factory=dict)
+    interpreter: dict[str, Any] = Field(default_factory=dict)
+    displaced: tuple[date, ...] = ()
+    request: str = ""
+    run_id: str = ""
+    committed_at: datetime
+
+    @property
+    def rows(self) -> int:
+        """Rows in all tables."""
+        return sum(entry.rows for entry in self.tables.values())

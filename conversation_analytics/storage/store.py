@@ -1,0 +1,145 @@
+"""Where the lake's bytes live: whole objects under keys, on a local disk or in S3.
+
+A put is atomic: a reader sees the old object or the new one, never a part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from conversation_analytics.errors import StoreUnavailable
+
+
+class ObjectStore(Protocol):
+    """Whole objects under ``/``-separated keys. Every method may raise `StoreUnavailable`."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, for people and for plain readers; holds no secret."""
+        ...
+
+    @property
+    def conditional(self) -> bool:
+        """Whether `create` really refuses an existing key, whoever made it (found by a probe)."""
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """The object, or null if there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write or replace the object."""
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write the object unless the key exists; tells whether it was written."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that start with `prefix`, sorted."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; a key that does not exist is no error."""
+        ...
+
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space and run again; nothing was half-written",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again",
+    errno.EROFS: "the file system is read-only: mount it writable or set PARQUET_BASE_DIR",
+    errno.EACCES: "permission denied: give this user write access or set PARQUET_BASE_DIR",
+    errno.EPERM: "permission denied: give this user write access or set PARQUET_BASE_DIR",
+    errno.ENOTDIR: "a file stands where a folder is needed: set PARQUET_BASE_DIR to a folder",
+    errno.EEXIST: "a file stands where a folder is needed: set PARQUET_BASE_DIR to a folder",
+}
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    """For os.walk, which would take a folder it may not read for an empty one."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+class LocalStore:
+    """Objects as files below a folder; a put is a rename, a create is a hard link."""
+
+    conditional = True
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    @property
+    def url(self) -> str:
+        """The folder."""
+        return str(self._root)
+
+    def get(self, key: str) -> bytes | None:
+        """See `ObjectStore`."""
+        with self._explained(key):
+            try:
+                return (self._root / key).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `ObjectStore`."""
+        with self._explained(key), self._temporary(key, data) as temporary:
+            temporary.replace(self._root / key)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `ObjectStore`."""
+        with self._explained(key), self._temporary(key, data) as temporary:
+            try:
+                os.link(temporary, self._root / key)
+            except FileExistsError:
+                return False
+            return True
+
+    def list(self, prefix: str) -> list[str]:
+        """See `ObjectStore`. Unfinished writes are not listed."""
+        top = self._root / prefix.rpartition("/")[0]
+        with self._explained(prefix):
+            keys = (
+                (Path(folder) / name).relative_to(self._root).as_posix()
+                for folder, _, names in os.walk(top, onerror=_raise_unless_missing)
+                for name in names
+                if not name.startswith(".")
+            )
+            return sorted(key for key in keys if key.startswith(prefix))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See `ObjectStore`."""
+        for key in keys:
+            with self._explained(key):
+                (self._root / key).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _temporary(self, key: str, data: bytes) -> Iterator[Path]:
+        """The data in a synced file beside the key, gone afterwards whatever happens."""
+        target = self._root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            code = error.errno or 0
+            advice = _ADVICE.get(code, os.strerror(code) if code else str(error))
+            raise StoreUnavailable(f"lake {self.url}, at {key}: {advice}") from error
