@@ -1,0 +1,1 @@
+"""From source rows to tables, a day at a time. No Dagster."""

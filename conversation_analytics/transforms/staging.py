@@ -1,0 +1,241 @@
+"""Source rows on their way to their days: staged on local disk, then placed.
+
+Rows come in the source's order, not by day, and a conversation's day may only be known once its
+messages are. They are staged in a temporary DuckDB file, so memory stays bounded whatever the
+source's size.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from conversation_analytics.compute.runner import Runner
+from conversation_analytics.partitions import ONE_DAY, DayCalendar, days_between, to_micros
+from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
+from conversation_analytics.sources.decode import decode
+from conversation_analytics.sources.interpret import Interpreter, Keys
+from conversation_analytics.sources.values import Unusable
+from conversation_analytics.storage.encoding import digest
+from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
+
+_MEMORY_LIMIT = "384MB"
+
+_STAGED = pa.schema(
+    [
+        ("seq", pa.int64()),  # numbers the rows
+        ("place", pa.int64()),  # source order of rows made in the same instant
+        ("pk", pa.string()),  # the source's primary key
+        ("id", pa.string()),
+        ("conversation_id", pa.string()),
+        ("created", pa.int64()),  # microseconds, like every time here
+        ("updated", pa.int64()),
+        ("deleted", pa.bool_()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("hash", pa.string()),
+        ("payload", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StagingTask:
+    """A page to be interpreted. Pickles, so a worker process can do it."""
+
+    page: Page
+    interpreter: Interpreter
+
+
+def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
+    """The rows of a page as a batch of keys, findings and payloads."""
+    table, interpreter = task.page.table, task.interpreter
+    resolved = interpreter.conversations if table == "conversations" else interpreter.messages
+    rows = []
+    for seq, decoded in enumerate(decode(task.page), start=task.page.position):
+        problem: Unusable | None = None
+        try:
+            keys: Keys = interpreter.keys(table, decoded)
+        except Unusable as error:
+            problem, keys = error, interpreter.best_keys(table, decoded.row)
+        key = decoded.row.get(resolved.primary_key) if resolved.primary_key else None
+        rows.append(
+            (
+                seq,
+                seq,
+                None if key is None else str(key),
+                *keys,
+                problem.reason if problem else None,
+                problem.detail if problem else None,
+                digest(decoded.payload) if problem else resolved.row_hash(decoded),
+                decoded.payload.decode(),
+            )
+        )
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(_STAGED)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED, strict=True)]
+    return table, pa.record_batch(arrays, schema=_STAGED)
+
+
+class Staging:
+    """Source rows on local disk, gone when the context ends.
+
+    Args:
+        interpreter: how rows are read.
+        calendar: which days there are.
+        today: the last day that has a partition.
+        runner: who interprets pages.
+    """
+
+    def __init__(
+        self, interpreter: Interpreter, calendar: DayCalendar, today: date, runner: Runner
+    ) -> None:
+        self._interpreter = interpreter
+        self._calendar = calendar
+        self._today = today
+        self._runner = runner
+        self._folder = tempfile.TemporaryDirectory(prefix="conversation-analytics-")
+        self._db = duckdb.connect(
+            Path(self._folder.name) / "staging.duckdb", config={"memory_limit": _MEMORY_LIMIT}
+        )
+        for name in ("conversations_staged", "messages_staged"):
+            self._register(_STAGED.empty_table())
+            self._db.execute(f"CREATE TABLE {name} AS FROM arrow_rows")
+        self._db.execute("CREATE TABLE elsewhere (conversation_id VARCHAR)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def add(self, pages: Iterable[Page], *, once: bool = False) -> int:
+        """Stage the rows of pages; tells how many.
+
+        Args:
+            pages: rows of either table.
+            once: leave out rows whose primary key is staged already, for reads that overlap.
+        """
+        added = 0
+        tasks = (StagingTask(page, self._interpreter) for page in pages)
+        for table, batch in self._runner.map(stage_page, tasks):
+            name = f"{table}_staged"
+            self._register(pa.Table.from_batches([batch]))
+            known = f"WHERE pk NOT IN (SELECT pk FROM {name})" if once else ""  # noqa: S608
+            inserted = self._db.execute(f"INSERT INTO {name} FROM arrow_rows {known}").fetchone()
+            added += inserted[0] if inserted else 0
+        return added
+
+    def live_elsewhere(self, conversation_ids: Iterable[str]) -> None:
+        """Name conversations of days that are not read; their messages are none of ours."""
+        self._register(pa.table({"conversation_id": pa.array(conversation_ids, pa.string())}))
+        self._db.execute("INSERT INTO elsewhere FROM arrow_rows")
+
+    def tied_conversations(self) -> list[str]:
+        """Conversations that have messages made in the same instant."""
+        return self._strings(
+            "SELECT DISTINCT conversation_id FROM messages_staged WHERE reason IS NULL AND "
+            "conversation_id IS NOT NULL GROUP BY conversation_id, created HAVING count(*) > 1"
+        )
+
+    def order_ties(self, pages: Iterable[Page]) -> None:
+        """Take the order of rows made in the same instant from pages that are in time order."""
+        for page in pages:
+            _, batch = stage_page(StagingTask(page, self._interpreter))
+            self._register(pa.Table.from_batches([batch]).select(["pk", "seq"]))
+            self._db.execute(
+                "UPDATE messages_staged s SET place = o.seq FROM arrow_rows o WHERE s.pk = o.pk"
+            )
+
+    def timeless_conversations(self) -> list[str]:
+        """Conversations without a creation time, whose first message tells when they started."""
+        return self._strings(
+            "SELECT DISTINCT id FROM conversations_staged WHERE reason IS NULL AND created IS NULL"
+        )
+
+    def conversation_ids(self) -> set[str]:
+        """The conversations staged."""
+        return set(self._strings("SELECT DISTINCT id FROM conversations_staged WHERE id NOTNULL"))
+
+    def owners_of_messages(self) -> set[str]:
+        """The conversations that staged messages name."""
+        query = "SELECT DISTINCT conversation_id FROM messages_staged WHERE conversation_id NOTNULL"
+        return set(self._strings(query))
+
+    def place(self) -> Placement:
+        """Decide what becomes of every staged row, as `placement.sql` says."""
+        calendar = self._calendar
+        days = days_between(calendar.start, self._today)
+        self._db.register(
+            "midnights",
+            pa.table(
+                {
+                    "number": pa.array(range(len(days)), pa.int64()),
+                    "start": [to_micros(calendar.midnight(day)) for day in days],
+                }
+            ),
+        )
+        limits = {
+            "earliest": to_micros(calendar.midnight(calendar.start)),
+            "latest": to_micros(calendar.midnight(self._today + ONE_DAY)),
+        }
+        script = files(__package__).joinpath("placement.sql").read_text(encoding="utf-8")
+        for name, value in limits.items():
+            script = script.replace(f"${name}", str(value))
+        self._db.execute(script)
+        return Placement(self._db, calendar)
+
+    def _register(self, table: pa.Table) -> None:
+        self._db.register("arrow_rows", table)
+
+    def _strings(self, query: str) -> list[str]:
+        return [row[0] for row in self._db.execute(query).fetchall()]
+
+
+class Placement:
+    """Staged rows with their days. Lives as long as its `Staging`."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, calendar: DayCalendar) -> None:
+        self._db = db
+        self._calendar = calendar
+
+    def rows(self, table: SourceTable, day: Day) -> pa.Table:
+        """The placed rows of a day, in file order; see `placement.sql` for the columns."""
+        number = None if day == UNKNOWN_DAY else self._calendar.number(day)
+        return self._db.execute(
+            f"SELECT * EXCLUDE (day) FROM {table}_placed WHERE day IS NOT DISTINCT FROM ?"  # noqa: S608
+            " AND fate <> 'elsewhere'",
+            [number],
+        ).to_arrow_table()
+
+    def conversation_days(self) -> pa.Table:
+        """conversation_id, day (date32) of every conversation that lives somewhere."""
+        found = self._db.execute(
+            "SELECT DISTINCT id AS conversation_id, (?::DATE + day::INTEGER) AS day "
+            "FROM conversations_placed WHERE fate IN ('represented', 'soft_deleted')",
+            [self._calendar.start],
+        ).to_arrow_table()
+        return found.cast(pa.schema([("conversation_id", pa.string()), ("day", pa.date32())]))
+
+    def totals(self) -> dict[str, int]:
+        """Rows staged and rows placed, by table: equal unless placement lost or doubled some."""
+        counts = {}
+        for table in SOURCE_TABLES:
+            for state in ("staged", "placed"):
+                found = self._db.execute(f"SELECT count(*) FROM {table}_{state}").fetchone()  # noqa: S608
+                counts[f"{table}_{state}"] = found[0] if found else 0
+        return counts
