@@ -1,0 +1,132 @@
+"""The assets of the lake: raw rows and quarantine, messages, conversations.
+
+Each returns a `DayStream`; see `io_managers.day_stream` for who does the work and when.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from conversation_analytics.checks.blocking import blocking_checks
+from conversation_analytics.compute.runner import Runner, runner_for
+from conversation_analytics.io_managers.day_stream import DayStream
+from conversation_analytics.io_managers.metadata import column_schema
+from conversation_analytics.partitions import parse_day
+from conversation_analytics.resources.lake import LakeResource
+from conversation_analytics.resources.sources import SourceResource
+from conversation_analytics.schemas import (
+    MESSAGES,
+    QUARANTINE,
+    RAW_CONVERSATIONS,
+    RAW_MESSAGES,
+    TableSchema,
+)
+from conversation_analytics.settings import Settings
+from conversation_analytics.storage.days import Request
+from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, Unit
+from conversation_analytics.transforms.derived import DerivedDays
+from conversation_analytics.transforms.raw import RawDays
+
+LAKE_IO_MANAGER = "lake_io_manager"
+OWNER = "team:analytics"
+SOURCE_POOL = "nocodb_api"
+SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+def request_of(context: dg.AssetExecutionContext) -> Request:
+    """What asks for the days of a step: the run, or the run that it retries."""
+    return Request(context.run.root_run_id or context.run.run_id, context.run.run_id)
+
+
+def lake_assets(
+    settings: Settings, partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetsDefinition]:
+    """The lake's assets for the settings."""
+    return [
+        _raw_asset(settings, partitions),
+        _derived_asset(
+            settings,
+            partitions,
+            MESSAGES_UNIT,
+            deps=(RAW_CONVERSATIONS.name, RAW_MESSAGES.name),
+        ),
+        _derived_asset(
+            settings,
+            partitions,
+            CONVERSATIONS_UNIT,
+            deps=(RAW_CONVERSATIONS.name, MESSAGES.name),
+        ),
+    ]
+
+
+def _spec(schema: TableSchema, group: str, **more: Any) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        schema.name,
+        group_name=group,
+        description=schema.description,
+        kinds={"parquet", "arrow"},
+        owners=[OWNER],
+        metadata={"dagster/column_schema": column_schema(schema)},
+        **more,
+    ).with_io_manager_key(LAKE_IO_MANAGER)
+
+
+def _raw_asset(settings: Settings, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    tables = (RAW_CONVERSATIONS, RAW_MESSAGES, QUARANTINE)
+
+    @dg.multi_asset(
+        name="raw",
+        specs=[_spec(schema, "raw") for schema in tables],
+        check_specs=blocking_checks(*(schema.name for schema in tables)),
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        pool=SOURCE_POOL,
+    )
+    def raw(
+        context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
+    ) -> Iterator[Any]:
+        """What the source says of the conversations of each day, read once for all days."""
+        days = [parse_day(key) for key in context.partition_keys]
+        runner = runner_for(settings)
+        with source.session() as opened:
+            items = RawDays(settings, lake.open(), opened, days, request_of(context), runner)
+            yield from _outputs(context, DayStream(context, items), runner)
+
+    return raw
+
+
+def _derived_asset(
+    settings: Settings,
+    partitions: dg.PartitionsDefinition[str],
+    unit: Unit,
+    *,
+    deps: tuple[str, ...],
+) -> dg.AssetsDefinition:
+    (schema,) = unit.tables
+
+    @dg.multi_asset(
+        name=unit.name,
+        specs=[_spec(schema, "conversations", deps=list(deps), code_version="1")],
+        check_specs=blocking_checks(schema.name),
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def derived(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
+        days = [parse_day(key) for key in context.partition_keys]
+        runner = runner_for(settings)
+        items = DerivedDays(settings, lake.open(), unit, days, request_of(context), runner)
+        yield from _outputs(context, DayStream(context, items), runner)
+
+    return derived
+
+
+def _outputs(context: dg.AssetExecutionContext, stream: DayStream, runner: Runner) -> Iterator[Any]:
+    """Hand the stream to the IO manager, which does the work, then close the checks."""
+    try:
+        for name in context.op_execution_context.selected_output_names:
+            if name in context.assets_def.keys_by_output_name:
+                yield dg.Output(stream, name)
+    finally:
+        runner.close()
+    yield from stream.check_results()

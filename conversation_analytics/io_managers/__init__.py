@@ -1,0 +1,1 @@
+"""Dagster IO managers: thin adapters over the lake and the Mongo writer."""

@@ -1,0 +1,162 @@
+"""What an asset over a range of days returns: its days, not yet computed.
+
+An asset returns a `DayStream`; the IO manager iterates it, and each day is computed, committed
+and reported before the next one is looked at. So a range is one run, memory is bounded by one
+day, and a crash keeps the days already done.
+
+    asset ──DayStream──> IO manager: for each day: compute ─> commit ─> report(day)
+
+Dagster overwrites the metadata of an event logged early with that of the step's closing event,
+and forgets days of a failed step that were not logged early: so each day is both logged and
+added to the closing event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from conversation_analytics.partitions import day_key
+from conversation_analytics.schemas.validation import CheckResult
+from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
+
+CODE_VERSION_TAG = "dagster/code_version"
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+@dataclass(frozen=True)
+class AssetDay:
+    """One day of one asset as it is to be reported.
+
+    Attributes:
+        asset: name of the asset.
+        metadata: what to show; empty if the day failed.
+        data_version: equal for equal content.
+        checks: what the blocking checks found.
+    """
+
+    asset: str
+    metadata: Mapping[str, Any]
+    data_version: str
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamedDay:
+    """What became of one day of a stream.
+
+    Attributes:
+        day: the day.
+        assets: the assets it belongs to; empty if it failed.
+        error: why it failed, empty if it did not.
+        checks: findings of a day that failed.
+    """
+
+    day: Day
+    assets: tuple[AssetDay, ...] = ()
+    error: str = ""
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass
+class DayStream:
+    """The days of one step, computed as they are iterated.
+
+    Attributes:
+        context: the context of the asset that returns it.
+        items: days for the IO manager to commit, whatever that means to it.
+        failed: day → error, filled while iterating.
+        finished: whether all days were iterated; the other outputs of a multi-asset find it so.
+    """
+
+    context: dg.AssetExecutionContext
+    items: Iterable[Any]
+    failed: dict[str, str] = field(default_factory=dict)
+    finished: bool = False
+    passed: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def run(self, commit: Callable[[Iterable[Any]], Iterable[StreamedDay]]) -> None:
+        """Commit and report every day, then fail if one did.
+
+        Args:
+            commit: turns items into committed days, lazily and one by one.
+
+        Raises:
+            dagster.Failure: names the days that failed; the others are committed and reported.
+        """
+        for done in commit(self.items):
+            self._report(done)
+        self.finished = True
+        if self.failed:
+            days = ", ".join(sorted(self.failed))
+            raise dg.Failure(
+                f"{len(self.failed)} day(s) failed: {days}. The other days are committed; "
+                "re-execute the run to do the rest.",
+                metadata={day: dg.MetadataValue.text(why) for day, why in self.failed.items()},
+            )
+
+    def check_results(self) -> Iterable[dg.AssetCheckResult]:
+        """The closing result of each check of the step, over all its days."""
+        for key in sorted(self.context.selected_asset_check_keys):
+            passed = self.passed.get((key.asset_key.to_user_string(), key.name), True)
+            yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, passed=passed)
+
+    def _report(self, done: StreamedDay) -> None:
+        key = str(done.day) if done.day == UNKNOWN_DAY else day_key(done.day)
+        if done.error:
+            self.failed[key] = done.error
+            self.context.log.error("%s: %s", key, done.error)
+            for check in done.checks:
+                self._log_check(check, key)
+            return
+        for asset in done.assets:
+            for check in asset.checks:
+                self._log_check(check, key)
+            if key == UNKNOWN_DAY:
+                self.context.log_event(dg.AssetObservation(asset.asset, metadata=asset.metadata))
+                continue
+            self._log_materialization(asset, key)
+
+    def _log_materialization(self, asset: AssetDay, key: str) -> None:
+        context, asset_key = self.context, dg.AssetKey(asset.asset)
+        tags = {DATA_VERSION_TAG: asset.data_version}
+        code_version = context.assets_def.code_versions_by_key.get(asset_key)
+        if code_version:
+            tags[CODE_VERSION_TAG] = code_version
+        context.log_event(
+            dg.AssetMaterialization(asset_key, partition=key, metadata=asset.metadata, tags=tags)
+        )
+        if key in self._targeted:
+            context.add_asset_metadata(asset.metadata, asset_key=asset_key, partition_key=key)
+
+    @property
+    def _targeted(self) -> frozenset[str]:
+        """The partitions of the run; days dragged along by moved conversations are not in it."""
+        return frozenset(self.context.partition_keys)
+
+    def _log_check(self, check: CheckResult, key: str) -> None:
+        asset_key = dg.AssetKey(check.table)
+        self.passed[check.table, check.name] = (
+            self.passed.get((check.table, check.name), True) and check.passed
+        )
+        if key == UNKNOWN_DAY:
+            return
+        metadata: dict[str, Any] = dict(check.figures)
+        if check.problems:
+            metadata["problems"] = "\n".join(check.problems)
+        self.context.op_execution_context.log_event(
+            dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # accepted, though not declared
+                asset_key=asset_key,
+                check_name=check.name,
+                passed=check.passed,
+                metadata={
+                    k: dg.MetadataValue.text(v) if isinstance(v, str) else v
+                    for k, v in metadata.items()
+                },
+                partition=key,
+                blocking=True,
+            )
+        )

@@ -1,0 +1,74 @@
+"""What Dagster shows of a table and of a day of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from conversation_analytics.schemas import TableSchema
+from conversation_analytics.storage.days import DayReport
+from conversation_analytics.storage.lake import Lake
+
+
+def column_schema(schema: TableSchema) -> dg.TableSchema:
+    """A table's columns as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.type),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=schema.key == (column.name,),
+                    other=column.constraints,
+                ),
+            )
+            for column in schema.columns
+        ]
+    )
+
+
+def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str, Any]:
+    """What to show of a committed day of a lake table."""
+    manifest = report.manifest
+    if manifest is None:
+        return {}
+    entry = manifest.tables[schema.name]
+    metadata: dict[str, Any] = {
+        "dagster/row_count": entry.rows,
+        "dagster/column_schema": column_schema(schema),
+        "content_hash": entry.content_hash,
+        "epoch": manifest.epoch,
+        "bytes": sum(file.size for file in entry.files),
+        "files": dg.MetadataValue.json([f"{lake.store.url}/{file.key}" for file in entry.files]),
+        "outcome": report.outcome,
+        "request": manifest.request,
+    }
+    if manifest.change_mark:
+        metadata["change_mark"] = manifest.change_mark.isoformat()
+    if manifest.counts:
+        metadata["source_rows"] = dg.MetadataValue.json(manifest.counts)
+    if manifest.activity_days:
+        metadata["activity_days"] = dg.MetadataValue.json([str(d) for d in manifest.activity_days])
+    if report.outcome == "committed":
+        metadata["seconds"] = round(report.seconds, 3)
+        metadata["preview"] = dg.MetadataValue.md(markdown_table(report.preview[schema.name]))
+    return metadata
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a Markdown table; empty columns are left out."""
+    if not rows:
+        return "*no rows*"
+    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    lines = [names, ["---"] * len(names)]
+    lines += [[_cell(row[name]) for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text.replace("\n", " ").replace("|", "\\|")
