@@ -32,6 +32,8 @@ class Column:
         allowed: the only values it may have, null for any.
         minimum: least value, inclusive.
         maximum: greatest value, inclusive.
+        hashed: whether content hashes cover it; what the source says about the row's own history
+            is left out, so that the same content has the same hash wherever it comes from.
         categorical: few distinct values, so worth dictionary encoding in Parquet.
     """
 
@@ -42,12 +44,8 @@ class Column:
     allowed: tuple[str, ...] | None = None
     minimum: float | None = None
     maximum: float | None = None
+    hashed: bool = True
     categorical: bool = False
-
-    @property
-    def hashed(self) -> bool:
-        """Whether the content hash covers it: what the source says about itself is left out."""
-        return not self.name.startswith("source_") and self.name not in ("content_hash", "payload")
 
     @property
     def constraints(self) -> list[str]:
@@ -105,6 +103,7 @@ CONTENT_HASH = Column(
     STRING,
     "Hash of the row's content; equal rows have equal hashes in every store.",
     nullable=False,
+    hashed=False,
 )
 ATTRIBUTES = Column(
     "attributes",

@@ -45,8 +45,10 @@ CONVERSATIONS = TableSchema(
         Column(
             "ended_at", TIMESTAMP, "Time of its last message, else `started_at`.", nullable=False
         ),
-        Column("source_created_at", TIMESTAMP, "Creation time as the source gives it."),
-        Column("source_updated_at", TIMESTAMP, "Last change as the source gives it."),
+        Column(
+            "source_created_at", TIMESTAMP, "Creation time as the source gives it.", hashed=False
+        ),
+        Column("source_updated_at", TIMESTAMP, "Last change as the source gives it.", hashed=False),
         _count("message_count", "Messages."),
         _count("user_message_count", "Messages of the user."),
         _count("assistant_message_count", "Messages of the assistant."),

@@ -21,8 +21,12 @@ _ROW_HASH = Column(
     "Hash of the source row without the columns the source adds by itself.",
     nullable=False,
 )
-_PAYLOAD = Column("payload", STRING, "The source row as JSON with sorted keys.", nullable=False)
-_UPDATED = Column("source_updated_at", TIMESTAMP, "When the source says the row was last changed.")
+_PAYLOAD = Column(
+    "payload", STRING, "The source row as JSON with sorted keys.", nullable=False, hashed=False
+)
+_UPDATED = Column(
+    "source_updated_at", TIMESTAMP, "When the source says the row was last changed.", hashed=False
+)
 
 RAW_CONVERSATIONS = TableSchema(
     name="raw_conversations",

@@ -44,9 +44,9 @@ def _section(table: TableSchema) -> str:
 
 def _line(column: Column) -> str:
     null = "yes" if column.nullable else "no"
-    limits = "; ".join(column.constraints)
-    meaning = f"{column.description} *{limits.capitalize()}.*" if limits else column.description
-    return f"| {column.name} | `{column.type}` | {null} | {_cell(meaning)} |"
+    limits = f" Limits: {'; '.join(column.constraints)}." if column.constraints else ""
+    meaning = f"{column.description}{limits}".replace("|", "\\|")
+    return f"| {column.name} | `{column.type}` | {null} | {meaning} |"
 
 
 if __name__ == "__main__":

@@ -142,10 +142,13 @@ class Lake:
                     "run the day again"
                 )
         self._refuse_if_fenced(unit, commit.claim)
-        entries = {
-            schema.name: self._put_table(schema.name, day, commit.tables[schema.name])
-            for schema in unit.tables
-        }
+        objects: list[tuple[str, bytes]] = []
+        entries = {}
+        for schema in unit.tables:
+            table = commit.tables[schema.name]
+            files = self._files(schema.name, day, table)
+            objects += files.items()
+            entries[schema.name] = _entry(table, files)
         manifest = Manifest.model_validate(
             {
                 "unit": unit.name,
@@ -160,7 +163,8 @@ class Lake:
                 **commit.facts,
             }
         )
-        self.store.put(self.layout.manifest(unit, day), manifest.model_dump_json(indent=1).encode())
+        note = manifest.model_dump_json(indent=1).encode()
+        self.store.put_all([*objects, (self.layout.manifest(unit, day), note)])
         if commit.indexed is not None and day != UNKNOWN_DAY and manifest.change_mark:
             self.index.record(day, commit.indexed, mark=manifest.change_mark, epoch=manifest.epoch)
         self._tidy(unit, day, manifest)
@@ -240,16 +244,13 @@ class Lake:
             parts.append(pq.read_table(pa.BufferReader(data), columns=columns))
         return pa.concat_tables(parts).replace_schema_metadata(None)
 
-    def _put_table(self, name: str, day: Day, table: EncodedTable) -> TableEntry:
+    def _files(self, name: str, day: Day, table: EncodedTable) -> dict[str, bytes]:
+        """The bytes of a table's files by key, in row order."""
         split = len(table.files) > 1
-        entries = []
-        for number, file in enumerate(table.files):
-            key = self.layout.file(name, day, number if split else None)
-            self.store.put(key, file.data)
-            entries.append(
-                FileEntry(key=key, size=len(file.data), hash=digest(file.data), rows=file.rows)
-            )
-        return TableEntry(files=tuple(entries), rows=table.rows, content_hash=table.content_hash)
+        return {
+            self.layout.file(name, day, number if split else None): file.data
+            for number, file in enumerate(table.files)
+        }
 
     def _highest_claim(self, unit: Unit, day: Day) -> int:
         keys = self.store.list(claims(unit, day))
@@ -275,6 +276,17 @@ class Lake:
             self.store.delete(key for key in self.store.list(stem) if key not in current)
         own = f"{claims(unit, day)}{manifest.epoch:010d}.json"
         self.store.delete(key for key in self.store.list(claims(unit, day)) if key < own)
+
+
+def _entry(table: EncodedTable, files: dict[str, bytes]) -> TableEntry:
+    return TableEntry(
+        files=tuple(
+            FileEntry(key=key, size=len(data), hash=digest(data), rows=file.rows)
+            for (key, data), file in zip(files.items(), table.files, strict=True)
+        ),
+        rows=table.rows,
+        content_hash=table.content_hash,
+    )
 
 
 def open_store(settings: Settings) -> ObjectStore:

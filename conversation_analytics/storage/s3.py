@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -135,6 +135,11 @@ class S3Store:
         """See `ObjectStore`."""
         with self._explained(key):
             self._put(key, data)
+
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """See `ObjectStore`. S3 has no way to prepare objects without showing them."""
+        for key, data in objects:
+            self.put(key, data)
 
     def create(self, key: str, data: bytes) -> bool:
         """See `ObjectStore`. Without conditional writes it is a look followed by a put."""

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +35,14 @@ class ObjectStore(Protocol):
 
     def put(self, key: str, data: bytes) -> None:
         """Write or replace the object."""
+        ...
+
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """Put several objects in their order.
+
+        A store that can takes in all the bytes before the first object becomes visible, so that
+        a full disk leaves every one of them as it was.
+        """
         ...
 
     def create(self, key: str, data: bytes) -> bool:
@@ -90,8 +98,17 @@ class LocalStore:
 
     def put(self, key: str, data: bytes) -> None:
         """See `ObjectStore`."""
-        with self._explained(key), self._temporary(key, data) as temporary:
-            temporary.replace(self._root / key)
+        self.put_all([(key, data)])
+
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """See `ObjectStore`."""
+        with self._explained(objects[0][0]), contextlib.ExitStack() as stack:
+            written = [
+                (stack.enter_context(self._temporary(key, data)), self._root / key)
+                for key, data in objects
+            ]
+            for temporary, target in written:
+                temporary.replace(target)
 
     def create(self, key: str, data: bytes) -> bool:
         """See `ObjectStore`."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from conversation_analytics.schemas import MESSAGES
+from conversation_analytics.storage import mongo, mongo_days
 from conversation_analytics.storage.encoding import content_hash, row_hashes
 from conversation_analytics.storage.mongo import Converged, DayWriter
 from conversation_analytics.storage.mongo_client import MongoDatabase
@@ -16,6 +19,10 @@ from conversation_analytics.storage.mongo_client import MongoDatabase
 DAY = date(2024, 1, 1)
 NEXT_DAY = date(2024, 1, 2)
 COLLECTION = "conversation_messages"
+
+OLD = {f"m{n}": "old" for n in range(8)}
+NEW = {"m0": "old", "m2": "edited", "m5": "edited"} | {f"n{n}": "new" for n in range(5)}
+STALE = {f"m{n}": "stale" for n in range(4)} | {f"s{n}": "stale" for n in range(4)}
 
 Contents = Mapping[str, str]
 
@@ -56,3 +63,36 @@ def held(database: MongoDatabase, *, day: date = DAY) -> dict[str, str]:
     """Content by id of the documents of a day."""
     found = database[COLLECTION].find({"partition": day.isoformat()})
     return {document["_id"]: document["content"] for document in found}
+
+
+class Interrupted(BaseException):
+    """Stands for a kill: nothing handles it."""
+
+
+class Interruption:
+    """Does something at one of the driver calls of this thread's writer, before or after it."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, do: Callable[[], None], *, call: int, after: bool
+    ) -> None:
+        self._do, self._call, self._after = do, call, after
+        self._lock = threading.Lock()
+        self.happened = False
+        for module in (mongo, mongo_days):
+            monkeypatch.setattr(module, "retrying", self._retrying)
+
+    def _retrying(self, work: Callable[[], Any]) -> Any:
+        with self._lock:
+            self._call -= 1
+            now = self._call == 0
+            self.happened |= now
+        if now and not self._after:
+            self._do()
+        result = work()
+        if now and self._after:
+            self._do()
+        return result
+
+
+def kill() -> None:
+    raise Interrupted
