@@ -1,1 +1,1 @@
-"""The `conversation-analytics` command: one file a command, printing what the rooms below return."""
+"""The `conversation-analytics` command: one file a command, printing what the rooms return."""

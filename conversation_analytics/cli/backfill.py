@@ -1,0 +1,97 @@
+"""`conversation-analytics backfill`: refresh a range of days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from conversation_analytics.cli.output import (
+    ExitCode,
+    Json,
+    day_option,
+    read_settings,
+    say,
+    show,
+    show_json,
+    show_table,
+)
+
+if TYPE_CHECKING:
+    from conversation_analytics.cli.backfilling import Outcome
+
+
+def backfill(
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day; default: the first with data.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last day, included; default: the last with data.")
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(help="Assets, with commas between; also Dagster's selection syntax."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Empty the lake first, then fill it anew.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before emptying.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read the source for a range of days and refresh everything made of them, in one run.
+
+    The same command after a failure goes on where that one stopped: days already done are kept.
+    """
+    from conversation_analytics.cli.backfilling import Backfill
+
+    settings = read_settings()
+    begin, end = day_option("--from", first), day_option("--to", last)
+    with Backfill(settings).prepared() as prepared:
+        if rebuild:
+            keys = prepared.keys_to_delete()
+            what = f"{len(keys):,} objects of {prepared.lake.store.url}"
+            what += " and the documents made of them" if settings.mongodb_uri else ""
+            if not yes:
+                typer.confirm(f"Delete {what} and read everything again?", abort=True, err=True)
+            prepared.empty(keys)
+            say(f"deleted {what}")
+        outcome = prepared.run(begin, end, select)
+    if as_json:
+        show_json(outcome.as_dict())
+    else:
+        show_outcome(outcome)
+    raise typer.Exit(outcome.exit_code)
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """Print what a backfill did, and how to go on if some of it failed."""
+    show_table(
+        f"{outcome.first} to {outcome.last}",
+        ["asset", "state", "days", "of these kept", "rows", "seconds"],
+        [
+            [a.name, a.state, len(a.rows), len(a.kept), sum(a.rows.values()), a.seconds]
+            for a in outcome.assets
+        ],
+    )
+    if outcome.quarantined:
+        rows = [[reason, count] for reason, count in outcome.quarantined.items()]
+        show_table("Quarantined source rows", ["reason", "rows"], rows)
+    if outcome.reported:
+        show(f"{outcome.reported:,} days done by an interrupted run were reported to Dagster.")
+    if outcome.failed_days:
+        rows = [
+            [day, step, why]
+            for step, days in outcome.failed_days.items()
+            for day, why in sorted(days.items())
+        ]
+        show_table("Failed days", ["day", "asset", "why"], rows)
+    for step, (_, message) in outcome.step_errors.items():
+        say(f"error: {step}: {message}")
+    if outcome.exit_code != ExitCode.OK:
+        say(
+            "Not all days are done. Once the cause is gone, give the same command again: it keeps "
+            "what is done and does the rest."
+        )
+        if outcome.good_ranges:
+            ranges = ", ".join(f"--from {a} --to {b}" for a, b in outcome.good_ranges[:5])
+            say(f"To finish the other days meanwhile, leave those days out: backfill {ranges}")

@@ -1,0 +1,95 @@
+"""`conversation-analytics demo`: made-up conversations, processed and summed up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from conversation_analytics.cli.backfill import show_outcome
+from conversation_analytics.cli.generate import generate_export
+from conversation_analytics.cli.output import read_settings, say, show, show_table
+from conversation_analytics.errors import SettingsError
+
+if TYPE_CHECKING:
+    from conversation_analytics.settings import Settings
+    from conversation_analytics.storage.lake import Lake
+
+
+def demo(
+    messages: Annotated[int, typer.Option(help="Number of messages.")] = 20_000,
+    days: Annotated[int, typer.Option(help="Days on which conversations start.")] = 90,
+) -> None:
+    """Generate conversations into SOURCE_DIR, process all days, show what came out."""
+    from conversation_analytics.generator import GeneratorOptions
+
+    settings = read_settings()
+    if settings.source_kind != "files":
+        raise SettingsError(
+            "the demo makes its own source, but the settings name NocoDB: run it where no .env "
+            "sets NOCODB_BASE_URL, or set SOURCE=files"
+        )
+    options = GeneratorOptions(
+        out=settings.source_dir,
+        messages=messages,
+        days=days,
+        profile="dify",
+        dirty=True,
+        start=settings.partitions_start_date,
+    )
+    made = generate_export(options)
+    say(f"generated {made.messages.read:,} rows for {made.first_day} to {made.last_day}")
+
+    from conversation_analytics.cli.backfilling import Backfill
+
+    with Backfill(settings).prepared() as prepared:
+        outcome = prepared.run(None, None, None)
+    show_outcome(outcome)
+    if outcome.success:
+        _show_summary(settings, prepared.lake)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _show_summary(settings: Settings, lake: Lake) -> None:
+    url = lake.store.url
+    conversations = f"{url}/{lake.layout.glob('conversations')}"
+    messages = f"{url}/{lake.layout.glob('messages')}"
+    if not settings.s3_enabled:  # DuckDB needs an extension and credentials for S3
+        _show_figures(conversations, messages)
+    show("")
+    show(f"Parquet is in {url}. Ask it anything, for instance:")
+    query = f"FROM '{conversations}' SELECT language, count(*) GROUP BY ALL ORDER BY 2 DESC"
+    show(f'  python -c "import duckdb; duckdb.sql(\\"{query}\\").show()"')
+    show(f"  python -c \"import polars as pl; print(pl.read_parquet('{messages}').head())\"")
+    show("Open Dagster's UI on the same runs with: make dev")
+
+
+def _show_figures(conversations: str, messages: str) -> None:
+    import duckdb
+
+    with duckdb.connect() as db:
+        db.read_parquet(conversations).create_view("conversations")
+        db.read_parquet(messages).create_view("messages")
+
+        def column(query: str) -> list[tuple[Any, ...]]:
+            return db.execute(query).fetchall()
+
+        (facts,) = column(
+            "SELECT count(*), (SELECT count(*) FROM messages), count(DISTINCT user_id), "
+            "count_if(escalated) FROM conversations"
+        )
+        names = ("conversations", "messages", "users", "escalations")
+        rows: list[list[Any]] = [[name, value] for name, value in zip(names, facts, strict=True)]
+        costs = column(
+            "SELECT currency, sum(cost) FROM conversations WHERE cost IS NOT NULL "
+            "GROUP BY ALL ORDER BY currency"
+        )
+        rows += [[f"cost, {currency or 'no currency'}", float(cost)] for currency, cost in costs]
+        show_table("What came out", ["", "in all"], rows)
+        languages = column(
+            "SELECT coalesce(language, 'not declared'), count(*) FROM conversations "
+            "GROUP BY ALL ORDER BY 2 DESC"
+        )
+        show_table(
+            "Languages declared", ["language", "conversations"], [list(r) for r in languages]
+        )

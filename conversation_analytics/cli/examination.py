@@ -1,0 +1,169 @@
+"""What `doctor` looks at, one function a check."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from conversation_analytics.cli.home import home_folder, open_instance
+from conversation_analytics.compute.runner import runner_for
+from conversation_analytics.errors import ConversationAnalyticsError
+from conversation_analytics.settings import Settings
+from conversation_analytics.sources.interpret import build_interpreter
+from conversation_analytics.sources.open import open_source
+from conversation_analytics.storage.identity import LakeIdentity, ensure_identity, read_identity
+from conversation_analytics.storage.lake import open_store
+from conversation_analytics.storage.mongo_client import connect, describe
+
+_GIGABYTE = 1_000_000_000
+_LITTLE_SPACE = 2 * _GIGABYTE
+_NO_SPACE = _GIGABYTE // 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        check: what was looked at.
+        state: ``ok``, ``warn`` (it works, but) or ``fail`` (a run would fail).
+        words: what was found, and what to do if it is not well.
+    """
+
+    check: str
+    state: Literal["ok", "warn", "fail"]
+    words: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every check, each whatever the others found."""
+    checks: dict[str, Callable[[Settings], Finding]] = {
+        "time zone": _time_zone,
+        "source": _source,
+        "lake": _lake,
+        "lake identity": _identity,
+        "MongoDB": _mongo,
+        "DAGSTER_HOME": _home,
+        "disk space": _space,
+        "worker processes": _workers,
+    }
+    for name, check in checks.items():
+        try:
+            yield check(settings)
+        except (ConversationAnalyticsError, OSError) as error:
+            yield Finding(name, "fail", str(error))
+
+
+def _time_zone(settings: Settings) -> Finding:
+    calendar = settings.calendar
+    today = calendar.day_of(datetime.now(UTC))
+    words = f"{calendar.timezone}: days from {calendar.start} to today, {today}"
+    if calendar.start > today:
+        words += "; no day has begun yet: set PARTITIONS_START_DATE to an earlier day"
+        return Finding("time zone", "fail", words)
+    return Finding("time zone", "ok", words)
+
+
+def _source(settings: Settings) -> Finding:
+    opened = open_source(settings)
+    try:
+        info = opened.source.probe()
+        profile = build_interpreter(opened.mapping, info).profile
+    finally:
+        opened.source.close()
+    words = f"{info.location}, profile {profile}"
+    drift = abs((info.clock - datetime.now(UTC)).total_seconds())
+    if drift > max(60.0, settings.sync_lag_seconds):
+        words += f"; its clock and this one's are {drift:.0f} s apart: set one of them right"
+        return Finding("source", "warn", words)
+    return Finding("source", "ok", words)
+
+
+def _lake(settings: Settings) -> Finding:
+    store = open_store(settings)
+    key, data = f"_doctor-{uuid4().hex}", b"written by doctor"
+    store.put(key, data)
+    try:
+        if store.get(key) != data or key not in store.list(key):
+            words = f"{store.url} does not give back what was written: use another store"
+            return Finding("lake", "fail", words)
+    finally:
+        store.delete([key])
+    if store.conditional:
+        words = f"{store.url} can be written, and refuses a second writer of a day"
+        return Finding("lake", "ok", words)
+    words = (
+        f"{store.url} can be written, but has no conditional writes: one writer a day is enforced "
+        "by the Dagster pool, so let all writers use the same DAGSTER_HOME"
+    )
+    return Finding("lake", "warn", words)
+
+
+def _identity(settings: Settings) -> Finding:
+    store = open_store(settings)
+    there = read_identity(store)
+    if there is None:
+        return Finding("lake identity", "ok", "a new lake: the first run decides what it holds")
+    ensure_identity(store, LakeIdentity.of(settings))
+    source = there.source or "a source not read yet"
+    return Finding("lake identity", "ok", f"made with these settings, from {source}")
+
+
+def _mongo(settings: Settings) -> Finding:
+    if not settings.mongodb_uri:
+        return Finding("MongoDB", "ok", "not used: MONGODB_URI is not set")
+    database = connect(settings.mongodb_uri.get_secret_value(), database=settings.mongodb_database)
+    try:
+        found = describe(database)
+    finally:
+        database.client.close()
+    words = f"{found.version}, {found.topology} at {found.address}"
+    if not found.supported:
+        return Finding("MongoDB", "fail", f"{words}: 4.4 is the oldest that works; update it")
+    if found.topology == "stand-alone":
+        return Finding("MongoDB", "warn", f"{words}: a replica set would survive losing a server")
+    return Finding("MongoDB", "ok", words)
+
+
+def _home(_: Settings) -> Finding:
+    home = home_folder()
+    new = not (home / "dagster.yaml").exists()
+    with open_instance() as instance:
+        count = instance.get_runs_count()
+    made = "made just now" if new else f"{count:,} runs"
+    return Finding("DAGSTER_HOME", "ok", f"{home}: {made}; `make dev` shows the runs in it")
+
+
+def _space(settings: Settings) -> Finding:
+    folders = {"the temporary folder": Path(tempfile.gettempdir()), "DAGSTER_HOME": home_folder()}
+    if not settings.s3_enabled:
+        folders["the lake"] = settings.parquet_base_dir
+    free = {name: shutil.disk_usage(_existing(path)).free for name, path in folders.items()}
+    words = ", ".join(f"{size / _GIGABYTE:,.1f} GB for {name}" for name, size in free.items())
+    least = min(free.values())
+    if least < _LITTLE_SPACE:
+        words += "; a run stages the source on disk: free some space, or set TMPDIR"
+    state = "fail" if least < _NO_SPACE else "warn" if least < _LITTLE_SPACE else "ok"
+    return Finding("disk space", state, words)  # type: ignore[arg-type]
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that there is."""
+    path = path.resolve()
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
+def _workers(settings: Settings) -> Finding:
+    runner = runner_for(settings)
+    try:
+        list(runner.map(abs, range(settings.workers)))
+    finally:
+        runner.close()
+    words = "work is done in this process" if settings.workers == 1 else f"{settings.workers} start"
+    return Finding("worker processes", "ok", words)

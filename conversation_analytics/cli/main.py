@@ -1,0 +1,53 @@
+"""The `conversation-analytics` command.
+
+Progress goes to standard error, results to standard output. Exit status: 0 all is well, 1 a data
+difference, failed check or failed day, 2 wrong usage or settings or no connection.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from conversation_analytics import __version__
+from conversation_analytics.cli.backfill import backfill
+from conversation_analytics.cli.demo import demo
+from conversation_analytics.cli.doctor import doctor
+from conversation_analytics.cli.generate import generate
+from conversation_analytics.cli.output import CommandGroup
+from conversation_analytics.cli.source import source_app
+from conversation_analytics.cli.status import status
+
+app = typer.Typer(
+    cls=CommandGroup,
+    help="Turn conversations in NocoDB or files into Parquet, MongoDB documents and answers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=lambda value: _version(wanted=value), is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(demo)
+app.command()(generate)
+app.add_typer(source_app, name="source")
+app.command()(backfill)
+app.command()(status)
+app.command()(doctor)

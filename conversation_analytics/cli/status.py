@@ -1,0 +1,72 @@
+"""`conversation-analytics status`: what the lake and MongoDB hold, day by day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from conversation_analytics.cli.output import (
+    ExitCode,
+    Json,
+    day_option,
+    read_settings,
+    show,
+    show_json,
+    show_table,
+)
+
+if TYPE_CHECKING:
+    from conversation_analytics.cli.day_states import DayState
+
+_SHOWN_DAYS = 31
+
+
+def status(
+    first: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show each day's rows, when it was last read, and what is not up to date.
+
+    Exit status 1 if anything is not up to date.
+    """
+    from conversation_analytics.cli.day_states import day_states, totals
+
+    settings = read_settings()
+    begin, end = day_option("--from", first), day_option("--to", last)
+    url, states = day_states(settings, begin, end)
+    problems = [(state.day, problem) for state in states for problem in state.problems]
+    if as_json:
+        show_json(
+            {
+                "lake": url,
+                "problems": [{"day": day, "problem": problem} for day, problem in problems],
+                "totals": totals(states),
+                "days": [state.as_dict() for state in states],
+            }
+        )
+    else:
+        if problems:
+            show_table("Not up to date", ["day", "problem"], [list(pair) for pair in problems])
+        _show_days(states if begin or end else states[-_SHOWN_DAYS:], len(states), url)
+        show("  ".join(f"{name}: {count:,}" for name, count in totals(states).items()))
+    raise typer.Exit(ExitCode.DIFFERENCE if problems else ExitCode.OK)
+
+
+def _show_days(states: list[DayState], days: int, url: str) -> None:
+    with_mongo = any(state.mongo is not None for state in states)
+    columns = ["day", "raw rows", "conversations", "messages", "quarantined", "epoch"]
+    columns += ["last synced", "committed"] + (["MongoDB"] if with_mongo else [])
+    rows = []
+    for state in states:
+        row = [str(state.day), state.raw_rows, state.conversations, state.messages]
+        row += [state.quarantined, state.epoch, _minute(state.synced_to), _minute(state.committed)]
+        rows.append(row + ([state.mongo] if with_mongo else []))
+    show_table(f"{url}: {days:,} days", columns, rows)
+    if len(states) < days:
+        show(f"the last {len(states)} of {days:,} days; see others with --from and --to")
+
+
+def _minute(moment: object) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%d %H:%M}Z"
