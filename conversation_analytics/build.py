@@ -1,23 +1,28 @@
-"""Everything Dagster needs, built from the settings; fresh at each call, for tests to swap."""
+"""Everything Dagster needs, built from the settings; fresh at each call, for tests to swap.
+
+What only some settings need is imported when they ask for it: dagster-aws and pymongo double the
+time that every process of Dagster takes to load this code location.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
+from pydantic import SecretStr
 
 from conversation_analytics.assets.lake_tables import LAKE_IO_MANAGER, lake_assets
-from conversation_analytics.assets.mongo_tables import MONGO_IO_MANAGER, mongo_assets
 from conversation_analytics.assets.partitions import daily_partitions
-from conversation_analytics.io_managers.mongo import MongoIOManager
 from conversation_analytics.io_managers.parquet import ParquetIOManager
 from conversation_analytics.jobs import daily_job
-from conversation_analytics.resources.lake import LakeResource
-from conversation_analytics.resources.mongo import MongoResource
+from conversation_analytics.resources.lake import LakeResource, LocalLakeResource
 from conversation_analytics.resources.sources import FilesResource, NocoDBResource, SourceResource
 from conversation_analytics.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dagster_aws.s3 import S3Resource
 
 
 def build_defs(
@@ -35,63 +40,78 @@ def build_defs(
     settings = settings or load_settings()
     partitions = daily_partitions(settings.calendar)
     assets = lake_assets(settings, partitions)
+    resources = _resources(settings)
     if settings.mongodb_uri:
+        from conversation_analytics.assets.mongo_tables import mongo_assets
+
         assets += mongo_assets(settings, partitions)
+        resources |= _mongo(settings)
     return dg.Definitions(
         assets=assets,
-        jobs=[daily_job(assets, partitions)],
-        resources={**_resources(settings), **(resource_overrides or {})},
+        jobs=[daily_job(assets)],
+        resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
 
 
 def _resources(settings: Settings) -> dict[str, Any]:
-    s3 = _s3(settings)
+    s3 = {"s3": _s3(settings)} if settings.s3_enabled else {}
     lake = _lake(settings, s3)
     source = _source(settings)
     resources: dict[str, Any] = {
-        "s3": s3,
+        **s3,
         "lake": lake,
         LAKE_IO_MANAGER: ParquetIOManager(lake=lake),
         "source": source,
     }
     if isinstance(source, NocoDBResource):
         resources["nocodb"] = source
-    if settings.mongodb_uri:
-        mongo = MongoResource(
-            uri=settings.mongodb_uri.get_secret_value(),
-            database=settings.mongodb_database,
-            batch_size=settings.batch_size,
-            io_threads=settings.io_threads,
-        )
-        resources |= {"mongo": mongo, MONGO_IO_MANAGER: MongoIOManager(mongo=mongo)}
     return resources
 
 
+def _mongo(settings: Settings) -> dict[str, Any]:
+    from conversation_analytics.assets.mongo_tables import MONGO_IO_MANAGER
+    from conversation_analytics.io_managers.mongo import MongoIOManager
+    from conversation_analytics.resources.mongo import MongoResource
+
+    mongo = MongoResource(
+        uri=_secret("MONGODB_URI", settings.mongodb_uri) or "",
+        database=settings.mongodb_database,
+        batch_size=settings.batch_size,
+        io_threads=settings.io_threads,
+    )
+    return {"mongo": mongo, MONGO_IO_MANAGER: MongoIOManager(mongo=mongo)}
+
+
 def _s3(settings: Settings) -> S3Resource:
-    secret = settings.aws_secret_access_key
+    from dagster_aws.s3 import S3Resource
+
     return S3Resource(
         region_name=settings.aws_region,
         endpoint_url=settings.aws_endpoint_url,
         aws_access_key_id=settings.aws_access_key_id,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        aws_secret_access_key=_secret("AWS_SECRET_ACCESS_KEY", settings.aws_secret_access_key),
         max_attempts=settings.max_retries + 1,
     )
 
 
-def _lake(settings: Settings, s3: S3Resource) -> LakeResource:
-    return LakeResource(
-        base_dir=str(settings.parquet_base_dir),
-        bucket=settings.s3_bucket if settings.s3_enabled else None,
-        prefix=settings.s3_prefix,
-        s3=s3,
-        partition_by=settings.parquet_partition_by,
-        compression=settings.parquet_compression,
-        row_group_size=settings.parquet_row_group_size,
-        page_size=settings.parquet_page_size,
-        max_records=settings.parquet_max_records_per_file,
-        target_megabytes=settings.parquet_target_file_size_mb,
-        io_threads=settings.io_threads,
+def _lake(settings: Settings, s3: dict[str, S3Resource]) -> LakeResource:
+    options: dict[str, Any] = {
+        "partition_by": settings.parquet_partition_by,
+        "compression": settings.parquet_compression,
+        "row_group_size": settings.parquet_row_group_size,
+        "page_size": settings.parquet_page_size,
+        "max_records": settings.parquet_max_records_per_file,
+        "target_megabytes": settings.parquet_target_file_size_mb,
+        "io_threads": settings.io_threads,
+    }
+    if not s3:
+        return LocalLakeResource(base_dir=str(settings.parquet_base_dir), **options)
+
+    from conversation_analytics.resources.s3_lake import S3LakeResource
+
+    return S3LakeResource(
+        bucket=settings.s3_bucket or "", prefix=settings.s3_prefix, s3=s3["s3"], **options
     )
 
 
@@ -104,10 +124,9 @@ def _source(settings: Settings) -> SourceResource:
             mapping_file=mapping_file,
             page_rows=settings.chunk_size,
         )
-    token = settings.nocodb_api_token
     return NocoDBResource(
         base_url=settings.nocodb_base_url or "",
-        api_token=token.get_secret_value() if token else "",
+        api_token=_secret("NOCODB_API_TOKEN", settings.nocodb_api_token) or "",
         base_id=settings.nocodb_project_id or "",
         conversation_table=settings.nocodb_conversation_table,
         messages_table=settings.nocodb_messages_table,
@@ -117,3 +136,16 @@ def _source(settings: Settings) -> SourceResource:
         retry_delay=settings.retry_delay,
         batch_size=settings.batch_size,
     )
+
+
+def _secret(name: str, value: SecretStr | None) -> str | None:
+    """A secret as the name of an environment variable, because Dagster's UI shows values.
+
+    The variable is the setting's own, which holds the value unless that came from elsewhere
+    than the environment; a value already there for something else is left alone.
+    """
+    if value is None:
+        return None
+    while os.environ.setdefault(name, value.get_secret_value()) != value.get_secret_value():
+        name += "_"
+    return dg.EnvVar(name)

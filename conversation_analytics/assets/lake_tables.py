@@ -4,12 +4,13 @@ Each returns a `DayStream`; see `io_managers.day_stream` for who does the work a
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
 
 from conversation_analytics.checks.blocking import blocking_checks
-from conversation_analytics.compute.runner import Runner, runner_for
+from conversation_analytics.compute.runner import runner_for
 from conversation_analytics.io_managers.day_stream import DayStream
 from conversation_analytics.io_managers.metadata import column_schema
 from conversation_analytics.partitions import parse_day
@@ -35,8 +36,17 @@ SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
 def request_of(context: dg.AssetExecutionContext) -> Request:
-    """What asks for the days of a step: the run, or the run that it retries."""
-    return Request(context.run.root_run_id or context.run.run_id, context.run.run_id)
+    """What asks for the days of a step: the run, or the unsuccessful run that it repeats.
+
+    So a retry skips the days already done, and repeating a run that succeeded refreshes them all.
+    """
+    asking: dg.DagsterRun = context.run
+    while asking.parent_run_id:
+        parent = context.instance.get_run_by_id(asking.parent_run_id)
+        if parent is None or parent.is_success:
+            break
+        asking = parent
+    return Request(asking.run_id, context.run.run_id)
 
 
 def lake_assets(
@@ -88,10 +98,9 @@ def _raw_asset(settings: Settings, partitions: dg.PartitionsDefinition[str]) -> 
     ) -> Iterator[Any]:
         """What the source says of the conversations of each day, read once for all days."""
         days = [parse_day(key) for key in context.partition_keys]
-        runner = runner_for(settings)
-        with source.session() as opened:
+        with source.session() as opened, closing(runner_for(settings)) as runner:
             items = RawDays(settings, lake.open(), opened, days, request_of(context), runner)
-            yield from _outputs(context, DayStream(context, items), runner)
+            yield from DayStream(context, items).outputs()
 
     return raw
 
@@ -114,19 +123,8 @@ def _derived_asset(
     )
     def derived(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
-        runner = runner_for(settings)
-        items = DerivedDays(settings, lake.open(), unit, days, request_of(context), runner)
-        yield from _outputs(context, DayStream(context, items), runner)
+        with closing(runner_for(settings)) as runner:
+            items = DerivedDays(settings, lake.open(), unit, days, request_of(context), runner)
+            yield from DayStream(context, items).outputs()
 
     return derived
-
-
-def _outputs(context: dg.AssetExecutionContext, stream: DayStream, runner: Runner) -> Iterator[Any]:
-    """Hand the stream to the IO manager, which does the work, then close the checks."""
-    try:
-        for name in context.op_execution_context.selected_output_names:
-            if name in context.assets_def.keys_by_output_name:
-                yield dg.Output(stream, name)
-    finally:
-        runner.close()
-    yield from stream.check_results()

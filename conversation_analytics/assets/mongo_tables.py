@@ -1,5 +1,6 @@
 """The assets of MongoDB: collections that show the lake's tables."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -44,24 +45,23 @@ def _collection(
 ) -> dg.AssetsDefinition:
     (schema,) = unit.tables
 
-    @dg.asset(
-        name=name,
+    spec = dg.AssetSpec(
+        name,
         group_name="operational",
         description=f"{schema.description} As documents of the collection {collection}.",
         kinds={"mongodb"},
         owners=[OWNER],
         deps=[schema.name],
         metadata={COLLECTION: collection, "dagster/column_schema": column_schema(schema)},
-        io_manager_key=MONGO_IO_MANAGER,
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
         code_version="1",
-    )
+    ).with_io_manager_key(MONGO_IO_MANAGER)
+
+    @dg.multi_asset(name=name, specs=[spec], partitions_def=partitions, backfill_policy=SINGLE_RUN)
     def collection_asset(
         context: dg.AssetExecutionContext, lake: LakeResource, mongo: MongoResource
-    ) -> Any:
+    ) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
         known = recorded(mongo.connect(), collection)
-        return DayStream(context, lake_days(lake.open(), unit, days, known))
+        yield from DayStream(context, lake_days(lake.open(), unit, days, known)).outputs()
 
     return collection_asset

@@ -17,6 +17,9 @@ from typing import Protocol, TypeVar
 from conversation_analytics.errors import ConversationAnalyticsError
 from conversation_analytics.settings import Settings
 
+# Imported once by the fork server, so that workers start fast and share the memory of it.
+_SHARED = ["duckdb", "numpy", "orjson", "pyarrow.compute", "pyarrow.parquet", "pydantic"]
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -85,6 +88,7 @@ class ProcessPoolRunner:
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(_SHARED)
             self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
         return self._pool
 

@@ -6,14 +6,14 @@ day, and a crash keeps the days already done.
 
     asset ──DayStream──> IO manager: for each day: compute ─> commit ─> report(day)
 
-Dagster overwrites the metadata of an event logged early with that of the step's closing event,
-and forgets days of a failed step that were not logged early: so each day is both logged and
-added to the closing event.
+Dagster forgets days of a failed step that were not logged early, and closes a step that went well
+with events of its own, in which all days share one data version. So each day is logged when it is
+committed, added to the closing event, and logged again after that, to have the last word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,9 @@ from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 
 CODE_VERSION_TAG = "dagster/code_version"
 DATA_VERSION_TAG = "dagster/data_version"
+OWN_DATA_VERSION_TAG = "dagster/data_version_is_user_provided"
+INPUT_VERSION_TAG = "dagster/input_data_version"
+INPUT_POINTER_TAG = "dagster/input_event_pointer"
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class AssetDay:
         metadata: what to show; empty if the day failed.
         data_version: equal for equal content.
         checks: what the blocking checks found.
+        inputs: data version of each upstream asset as it was read.
     """
 
     asset: str
     metadata: Mapping[str, Any]
     data_version: str
     checks: tuple[CheckResult, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class DayStream:
     failed: dict[str, str] = field(default_factory=dict)
     finished: bool = False
     passed: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _events: list[dg.AssetMaterialization] = field(default_factory=list)
+    _pointers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def run(self, commit: Callable[[Iterable[Any]], Iterable[StreamedDay]]) -> None:
         """Commit and report every day, then fail if one did.
@@ -87,6 +94,7 @@ class DayStream:
         Raises:
             dagster.Failure: names the days that failed; the others are committed and reported.
         """
+        self._find_inputs()
         for done in commit(self.items):
             self._report(done)
         self.finished = True
@@ -98,7 +106,17 @@ class DayStream:
                 metadata={day: dg.MetadataValue.text(why) for day, why in self.failed.items()},
             )
 
-    def check_results(self) -> Iterable[dg.AssetCheckResult]:
+    def outputs(self) -> Iterator[Any]:
+        """Everything the asset yields: itself once an output, then what closes the step."""
+        context = self.context
+        for name in context.op_execution_context.selected_output_names:
+            if name in context.assets_def.keys_by_output_name:
+                yield dg.Output(self, name)
+        for event in self._events:
+            context.log_event(event)
+        yield from self._check_results()
+
+    def _check_results(self) -> Iterator[dg.AssetCheckResult]:
         """The closing result of each check of the step, over all its days."""
         for key in sorted(self.context.selected_asset_check_keys):
             passed = self.passed.get((key.asset_key.to_user_string(), key.name), True)
@@ -120,16 +138,34 @@ class DayStream:
                 continue
             self._log_materialization(asset, key)
 
+    def _find_inputs(self) -> None:
+        """Note the newest event of each upstream partition, before anything is read."""
+        instance, days = self.context.instance, sorted(self._targeted)
+        for spec in self.context.assets_def.specs:
+            for dep in spec.deps:
+                self._pointers[dep.asset_key.to_user_string()] = dict(
+                    instance.get_latest_storage_id_by_partition(
+                        dep.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(days)
+                    )
+                )
+
     def _log_materialization(self, asset: AssetDay, key: str) -> None:
         context, asset_key = self.context, dg.AssetKey(asset.asset)
-        tags = {DATA_VERSION_TAG: asset.data_version}
+        tags = {DATA_VERSION_TAG: asset.data_version, OWN_DATA_VERSION_TAG: "true"}
         code_version = context.assets_def.code_versions_by_key.get(asset_key)
         if code_version:
             tags[CODE_VERSION_TAG] = code_version
-        context.log_event(
-            dg.AssetMaterialization(asset_key, partition=key, metadata=asset.metadata, tags=tags)
+        for dep in context.assets_def.get_asset_spec(asset_key).deps:
+            name = dep.asset_key.to_user_string()
+            pointer = self._pointers[name].get(key)
+            tags[f"{INPUT_VERSION_TAG}/{name}"] = asset.inputs.get(name, "")
+            tags[f"{INPUT_POINTER_TAG}/{name}"] = "NULL" if pointer is None else str(pointer)
+        event = dg.AssetMaterialization(
+            asset_key, partition=key, metadata=asset.metadata, tags=tags
         )
+        context.log_event(event)
         if key in self._targeted:
+            self._events.append(event)
             context.add_asset_metadata(asset.metadata, asset_key=asset_key, partition_key=key)
 
     @property

@@ -10,6 +10,9 @@ import dagster as dg
 from conversation_analytics.schemas import TableSchema
 from conversation_analytics.storage.days import DayReport
 from conversation_analytics.storage.lake import Lake
+from conversation_analytics.storage.layout import UNITS
+
+_CELL_CHARACTERS = 60
 
 
 def column_schema(schema: TableSchema) -> dg.TableSchema:
@@ -53,10 +56,22 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
         metadata["source_rows"] = dg.MetadataValue.json(manifest.counts)
     if manifest.activity_days:
         metadata["activity_days"] = dg.MetadataValue.json([str(d) for d in manifest.activity_days])
+    if manifest.displaced:  # days that conversations left for this one, or came to from it
+        metadata["moved_with"] = dg.MetadataValue.json([str(day) for day in manifest.displaced])
     if report.outcome == "committed":
         metadata["seconds"] = round(report.seconds, 3)
-        metadata["preview"] = dg.MetadataValue.md(markdown_table(report.preview[schema.name]))
+        rows = report.preview[schema.name]
+    else:
+        rows = _first_rows(lake, schema, report)
+    metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
     return metadata
+
+
+def _first_rows(lake: Lake, schema: TableSchema, report: DayReport) -> list[dict[str, Any]]:
+    """The first rows of a day that was committed before."""
+    found = lake.read_day(UNITS[report.unit], report.day, {schema.name: list(schema.by_name)})
+    rows: list[dict[str, Any]] = found[1][schema.name].slice(0, 5).to_pylist() if found else []
+    return rows
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -71,4 +86,6 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
+    if len(text) > _CELL_CHARACTERS:
+        text = text[: _CELL_CHARACTERS - 1] + "…"
     return text.replace("\n", " ").replace("|", "\\|")

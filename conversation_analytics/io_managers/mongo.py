@@ -55,4 +55,6 @@ def _published(writer: DayWriter, asset: str, items: Iterable[LakeDay]) -> Itera
             "seconds": round(day.seconds, 3),
             **asdict(day.done),
         }
-        yield StreamedDay(day.day, (AssetDay(asset, metadata, day.manifest.content_hash),))
+        version = day.manifest.content_hash
+        done = AssetDay(asset, metadata, version, inputs={day.schema.name: version})
+        yield StreamedDay(day.day, (done,))

@@ -112,4 +112,9 @@ def _asset_days(lake: Lake, report: DayReport) -> Iterator[AssetDay]:
             day_metadata(lake, schema, report),
             entry.content_hash,
             tuple(check for check in report.checks if check.table == schema.name),
+            {
+                table.name: version
+                for unit, version in report.manifest.inputs.items()
+                for table in UNITS[unit].tables
+            },
         )

@@ -1,25 +1,23 @@
-"""The lake as a Dagster resource."""
+"""The lake as a Dagster resource: one interface, one class a kind of store.
 
+The one in S3 is in `resources.s3_lake`, because its import costs a code location two seconds.
+"""
+
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
 from conversation_analytics.storage.encoding import ParquetOptions
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import Layout
-from conversation_analytics.storage.s3 import S3Access, S3Store
-from conversation_analytics.storage.store import LocalStore
+from conversation_analytics.storage.store import LocalStore, ObjectStore
 
 
-class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """A lake in a local folder, or in S3 when a bucket is named."""
+class LakeResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
+    """A lake; assets ask for this and do not care where it is."""
 
-    base_dir: str = Field("data/lake", description="Folder of a local lake.")
-    bucket: str | None = Field(None, description="Bucket of a lake in S3; null for a local one.")
-    prefix: str = Field("", description="Prefix of the lake in the bucket.")
-    s3: dg.ResourceDependency[S3Resource]
     partition_by: str = Field("year,month,day", description="How folders are named.")
     compression: str = Field("zstd", description="Parquet codec.")
     row_group_size: int = Field(131_072, description="Rows in a row group.")
@@ -38,18 +36,18 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.target_megabytes,
         )
         layout = Layout("date" if self.partition_by == "date" else "year,month,day")
-        return Lake(self._store(), layout, options, io_threads=self.io_threads)
+        return Lake(self.open_store(), layout, options, io_threads=self.io_threads)
 
-    def _store(self) -> S3Store | LocalStore:
-        if self.bucket is None:
-            return LocalStore(Path(self.base_dir))
-        s3 = self.s3
-        access = S3Access(
-            region=s3.region_name,
-            endpoint_url=s3.endpoint_url,
-            key_id=s3.aws_access_key_id,
-            secret_key=s3.aws_secret_access_key,
-            max_attempts=s3.max_attempts,
-            connections=self.io_threads,
-        )
-        return S3Store(access, self.bucket, self.prefix)
+    @abstractmethod
+    def open_store(self) -> ObjectStore:
+        """Where the lake's bytes live."""
+
+
+class LocalLakeResource(LakeResource):
+    """A lake in a folder."""
+
+    base_dir: str = Field("data/lake", description="The folder.")
+
+    def open_store(self) -> ObjectStore:
+        """See `LakeResource`."""
+        return LocalStore(Path(self.base_dir))

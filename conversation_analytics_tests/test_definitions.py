@@ -1,0 +1,223 @@
+"""What Dagster is told: the assets, their graph and checks, quickly and without any I/O."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_representation.external_data import (
+    RepositorySnap,
+    ResourceConfigEnvVarSnap,
+)
+from pydantic import SecretStr
+
+from conversation_analytics.build import build_defs
+from conversation_analytics.settings import Settings, load_settings
+
+SECRET = "sesame-open-9"
+
+# asset → (group, upstream assets, kinds)
+LAKE = {
+    "raw_conversations": ("raw", set(), {"parquet", "arrow"}),
+    "raw_messages": ("raw", set(), {"parquet", "arrow"}),
+    "quarantine": ("raw", set(), {"parquet", "arrow"}),
+    "messages": ("conversations", {"raw_conversations", "raw_messages"}, {"parquet", "arrow"}),
+    "conversations": ("conversations", {"raw_conversations", "messages"}, {"parquet", "arrow"}),
+}
+MONGO = {
+    "mongo_conversation_analytics": ("operational", {"conversations"}, {"mongodb"}),
+    "mongo_conversation_messages": ("operational", {"messages"}, {"mongodb"}),
+}
+CHECKS = {
+    ("raw_conversations", "schema"),
+    ("raw_conversations", "accounting"),
+    ("raw_conversations", "placement"),
+    ("raw_messages", "schema"),
+    ("raw_messages", "accounting"),
+    ("quarantine", "schema"),
+    ("messages", "schema"),
+    ("messages", "complete"),
+    ("conversations", "schema"),
+    ("conversations", "complete"),
+}
+# Prints how long the code location takes to load, and what it touches outside the process.
+NO_IO = """
+import json, sys, time
+touched = []
+def hook(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        touched.append(event)
+    elif event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
+        touched.append(f"write {args[0]}")
+    elif event in ("os.mkdir", "os.rename", "os.remove"):
+        touched.append(f"{event} {args[0]}")
+sys.dont_write_bytecode = True
+sys.addaudithook(hook)
+begun = time.perf_counter()
+from conversation_analytics.definitions import defs
+names = [job.name for job in defs.resolve_all_job_defs()]
+print(json.dumps({
+    "seconds": time.perf_counter() - begun,
+    "touched": touched,
+    "jobs": names,
+    "loaded": sorted({name.partition(".")[0] for name in sys.modules}),
+}))
+"""
+
+
+def everything() -> Settings:
+    """Settings that turn every part on."""
+    return load_settings(
+        None,
+        nocodb_base_url="http://nocodb.invalid",
+        nocodb_api_token=SECRET,
+        nocodb_project_id="p",
+        mongodb_uri=f"mongodb://user:{SECRET}@mongo.invalid/",
+        s3_enabled=True,
+        s3_bucket="bucket",
+        aws_access_key_id="key",
+        aws_secret_access_key=SECRET,
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what the definitions put into the environment."""
+    for name in ("NOCODB_API_TOKEN", "MONGODB_URI", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, SECRET)
+        monkeypatch.delenv(name)
+
+
+def load_in_a_fresh_process(folder: Path) -> dict[str, Any]:
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(
+        [sys.executable, "-c", NO_IO],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(folder.iterdir()) == []
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_the_code_location_loads_in_less_than_three_seconds_without_any_io(tmp_path: Path) -> None:
+    answers = [load_in_a_fresh_process(tmp_path) for _ in range(2)]
+
+    for answer in answers:
+        assert answer["touched"] == []
+        assert "daily" in answer["jobs"]
+    # The better of two, because the machine has other things to do.
+    assert min(answer["seconds"] for answer in answers) < 3
+
+
+def test_what_the_settings_do_not_ask_for_is_not_imported(tmp_path: Path) -> None:
+    loaded = load_in_a_fresh_process(tmp_path)["loaded"]
+
+    assert not {"dagster_aws", "pymongo", "pandas", "boto3"} & set(loaded)
+
+
+@pytest.mark.parametrize("with_mongo", [False, True])
+def test_the_asset_graph(with_mongo: bool) -> None:
+    settings = everything() if with_mongo else load_settings(None)
+    graph = build_defs(settings).resolve_asset_graph()
+
+    shown = {
+        key.to_user_string(): (
+            graph.get(key).group_name,
+            {parent.to_user_string() for parent in graph.get(key).parent_keys},
+            graph.get(key).kinds,
+        )
+        for key in graph.get_all_asset_keys()
+    }
+    assert shown == (LAKE | MONGO if with_mongo else LAKE)
+    for key in graph.get_all_asset_keys():
+        asset = graph.get(key)
+        assert asset.description
+        assert asset.owners == ["team:analytics"]
+        assert asset.metadata["dagster/column_schema"].columns
+        assert isinstance(asset.partitions_def, dg.DailyPartitionsDefinition)
+        assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_every_lake_table_has_its_blocking_checks() -> None:
+    graph = build_defs(load_settings(None)).resolve_asset_graph()
+
+    checks = graph.asset_check_keys
+    assert {(key.asset_key.to_user_string(), key.name) for key in checks} == CHECKS
+
+
+def test_one_job_makes_everything_that_is_made_by_the_day() -> None:
+    defs = build_defs(everything())
+
+    job = defs.resolve_job_def("daily")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == (
+        LAKE.keys() | MONGO.keys()
+    )
+    assert job.executor_def.name == "in_process"
+
+
+def test_resources_are_those_the_settings_need() -> None:
+    plain = {"lake", "lake_io_manager", "source"}
+
+    assert set(build_defs(load_settings(None)).resources) == plain
+    assert set(build_defs(everything()).resources) == plain | {
+        "nocodb",
+        "s3",
+        "mongo",
+        "mongo_io_manager",
+    }
+
+
+def test_a_resource_can_be_swapped() -> None:
+    swapped = object()
+
+    defs = build_defs(load_settings(None), resource_overrides={"source": swapped})
+
+    assert defs.resources["source"] is swapped
+
+
+def test_no_secret_is_shown_with_the_resources() -> None:
+    defs = build_defs(everything())
+
+    snapshot = RepositorySnap.from_def(defs.get_repository_def())
+
+    shown = {one.name: one.configured_values for one in snapshot.resources or []}
+    assert {"nocodb", "mongo", "s3"} <= shown.keys()
+    assert SECRET not in repr(snapshot)
+    assert SECRET not in dg.serialize_value(snapshot)
+    assert shown["mongo"]["uri"] == ResourceConfigEnvVarSnap(name="MONGODB_URI")
+    assert os.environ["MONGODB_URI"] == f"mongodb://user:{SECRET}@mongo.invalid/"
+    assert defs.resources["nocodb"].process_config_and_initialize().api_token == SECRET
+
+
+def test_two_lakes_with_different_secrets_keep_them_apart() -> None:
+    settings = everything()
+    first = build_defs(settings).resources["nocodb"]
+    other = settings.model_copy(update={"nocodb_api_token": SecretStr("another")})
+    second = build_defs(other).resources["nocodb"]
+
+    assert first.process_config_and_initialize().api_token == SECRET
+    assert second.process_config_and_initialize().api_token == "another"
+
+
+def test_the_days_are_those_of_the_settings() -> None:
+    settings = load_settings(
+        None, partitions_start_date="2024-04-01", analytics_timezone="Asia/Bangkok"
+    )
+
+    graph = build_defs(settings).resolve_asset_graph()
+
+    partitions = graph.get(dg.AssetKey("messages")).partitions_def
+    assert isinstance(partitions, dg.DailyPartitionsDefinition)
+    assert partitions.get_first_partition_key() == "2024-04-01"
+    assert partitions.timezone == "Asia/Bangkok"
