@@ -6,9 +6,9 @@ day, and a crash keeps the days already done.
 
     asset ──DayStream──> IO manager: for each day: compute ─> commit ─> report(day)
 
-Dagster forgets days of a failed step that were not logged early, and closes a step that went well
-with events of its own, in which all days share one data version. So each day is logged when it is
-committed, added to the closing event, and logged again after that, to have the last word.
+Each day is logged when it is committed, so that it outlives whatever happens to the step. Dagster
+would close the step with an event of its own for every day, in which all days share one data
+version; the outputs carry the mark by which it leaves that to the asset.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.source_asset import (
+    SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION as REPORTED_BY_THE_ASSET,
+)
 
 from conversation_analytics.partitions import day_key
 from conversation_analytics.schemas.validation import CheckResult
@@ -82,7 +85,6 @@ class DayStream:
     failed: dict[str, str] = field(default_factory=dict)
     finished: bool = False
     passed: dict[tuple[str, str], bool] = field(default_factory=dict)
-    _events: list[dg.AssetMaterialization] = field(default_factory=list)
     _pointers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def run(self, commit: Callable[[Iterable[Any]], Iterable[StreamedDay]]) -> None:
@@ -111,9 +113,7 @@ class DayStream:
         context = self.context
         for name in context.op_execution_context.selected_output_names:
             if name in context.assets_def.keys_by_output_name:
-                yield dg.Output(self, name)
-        for event in self._events:
-            context.log_event(event)
+                yield dg.Output(self, name, metadata={REPORTED_BY_THE_ASSET: True})
         yield from self._check_results()
 
     def _check_results(self) -> Iterator[dg.AssetCheckResult]:
@@ -140,12 +140,12 @@ class DayStream:
 
     def _find_inputs(self) -> None:
         """Note the newest event of each upstream partition, before anything is read."""
-        instance, days = self.context.instance, sorted(self._targeted)
+        instance, days = self.context.instance, set(self.context.partition_keys)
         for spec in self.context.assets_def.specs:
             for dep in spec.deps:
                 self._pointers[dep.asset_key.to_user_string()] = dict(
                     instance.get_latest_storage_id_by_partition(
-                        dep.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(days)
+                        dep.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION, days
                     )
                 )
 
@@ -160,18 +160,9 @@ class DayStream:
             pointer = self._pointers[name].get(key)
             tags[f"{INPUT_VERSION_TAG}/{name}"] = asset.inputs.get(name, "")
             tags[f"{INPUT_POINTER_TAG}/{name}"] = "NULL" if pointer is None else str(pointer)
-        event = dg.AssetMaterialization(
-            asset_key, partition=key, metadata=asset.metadata, tags=tags
+        context.log_event(
+            dg.AssetMaterialization(asset_key, partition=key, metadata=asset.metadata, tags=tags)
         )
-        context.log_event(event)
-        if key in self._targeted:
-            self._events.append(event)
-            context.add_asset_metadata(asset.metadata, asset_key=asset_key, partition_key=key)
-
-    @property
-    def _targeted(self) -> frozenset[str]:
-        """The partitions of the run; days dragged along by moved conversations are not in it."""
-        return frozenset(self.context.partition_keys)
 
     def _log_check(self, check: CheckResult, key: str) -> None:
         asset_key = dg.AssetKey(check.table)
