@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,8 +16,7 @@ MAX_ROW_BYTES = 8 * 1024 * 1024
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """One source row.
 
     Attributes:
@@ -64,17 +62,15 @@ def _decode_line(line: bytes) -> Decoded:
         return Decoded(_best_effort(line.decode(errors="replace")), text.encode(), problem)
     try:
         return _from_object(json.loads(text, parse_constant=_no_constant))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Decoded({}, text.encode(), Unusable("malformed", f"not JSON: {error}"))
 
 
 def _from_object(row: Any) -> Decoded:
     try:
         payload = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # a lone surrogate, which is no text in any encoding
-        payload = json.dumps(row, sort_keys=True).encode()
-        problem = Unusable("bad_encoding", "a text holds half of a surrogate pair")
-        return Decoded(row if isinstance(row, dict) else {}, payload, problem)
+    except TypeError as error:
+        return _unwritable(row, error)
     if not isinstance(row, dict):
         return Decoded({}, payload, Unusable("malformed", f"not an object: {shown(row)}"))
     if len(payload) > MAX_ROW_BYTES:
@@ -83,11 +79,22 @@ def _from_object(row: Any) -> Decoded:
     return Decoded(row, payload)
 
 
+def _unwritable(row: Any, error: TypeError) -> Decoded:
+    """A row that JSON cannot hold: mostly for a lone surrogate, which no encoding has."""
+    payload = json.dumps(row, sort_keys=True).encode()
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+        problem = Unusable("malformed", f"not JSON that can be kept: {error}")
+    except UnicodeEncodeError:
+        problem = Unusable("bad_encoding", "a text holds half of a surrogate pair")
+    return Decoded(row if isinstance(row, dict) else {}, payload, problem)
+
+
 def _best_effort(text: str) -> Row:
     """The columns of a damaged line, as far as they can be read, to tell whose it is."""
     try:
         row = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return row if isinstance(row, dict) else {}
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conversation_analytics.errors import SourceSchemaError, SourceUnavailable
@@ -103,7 +107,7 @@ class FilesSource:
     def _explained(self, path: Path) -> Iterator[None]:
         try:
             yield
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException) as error:
             raise SourceUnavailable(f"{path} cannot be read: {error}") from error
 
 
@@ -121,14 +125,19 @@ def _blocks(path: Path, rows: int) -> Iterator[tuple[int, bytes]]:
     if name.endswith(".parquet"):
         yield from _parquet_blocks(path, rows)
         return
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with _opened(path) as file:
         yield from _csv_blocks(file, rows) if name.endswith(".csv") else _line_blocks(file, rows)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
 def _line_blocks(file: IO[bytes], rows: int) -> Iterator[tuple[int, bytes]]:
     lines: list[bytes] = []
     size = 0
-    for line in file:
+    first = file.readline().removeprefix(codecs.BOM_UTF8)
+    for line in chain((first,), file):
         if not line.strip():
             continue
         lines.append(line if line.endswith(b"\n") else line + b"\n")
@@ -142,24 +151,23 @@ def _line_blocks(file: IO[bytes], rows: int) -> Iterator[tuple[int, bytes]]:
 
 def _csv_blocks(file: IO[bytes], rows: int) -> Iterator[tuple[int, bytes]]:
     """CSV rows as JSON lines; an empty cell is a null, a row of another width is kept as a list."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(text)
-    header = next(reader, [])
-    lines: list[bytes] = []
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) == len(header):
-            row: Any = {name: cell or None for name, cell in zip(header, cells, strict=True)}
-        else:
-            row = cells
-        lines.append(_line(row))
-        if len(lines) == rows:
+    with io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        reader = csv.reader(text)
+        header = next(reader, [])
+        lines: list[bytes] = []
+        for cells in reader:
+            if not cells:
+                continue
+            row: Any = cells
+            if len(cells) == len(header):
+                row = {name: cell or None for name, cell in zip(header, cells, strict=True)}
+            lines.append(_line(row))
+            if len(lines) == rows:
+                yield len(lines), b"".join(lines)
+                lines = []
+        if lines:
             yield len(lines), b"".join(lines)
-            lines = []
-    if lines:
-        yield len(lines), b"".join(lines)
 
 
 def _parquet_blocks(path: Path, rows: int) -> Iterator[tuple[int, bytes]]:
@@ -177,10 +185,10 @@ def _line(row: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return str(value)
+        return f"{value:f}"
     if isinstance(value, bytes):
         return value.decode(errors="surrogateescape")
     raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,8 +13,8 @@ from conversation_analytics.sources import values
 from conversation_analytics.sources.base import SourceInfo, SourceTable, TableInfo
 from conversation_analytics.sources.decode import Decoded, Row
 from conversation_analytics.sources.mapping import FieldMapping
+from conversation_analytics.sources.resolved import ResolvedTable, fields
 from conversation_analytics.sources.values import Unusable
-from conversation_analytics.storage.encoding import digest
 
 
 class Keys(NamedTuple):
@@ -63,49 +62,52 @@ class MessageFields(NamedTuple):
     attributes: str = "{}"
 
 
-class ResolvedTable(BaseModel):
-    """A table's mapping against the columns there really are.
-
-    Attributes:
-        columns: source columns by field; more than one where rows take the first with a value.
-        consumed: columns that are mapped, ignored or the source's own, so not attributes.
-        system: columns the source adds by itself, left out of row hashes.
-        primary_key: column that tells one source row from another, null where there is none.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    columns: dict[str, tuple[str, ...]]
-    consumed: frozenset[str]
-    system: frozenset[str]
-    primary_key: str | None = None
-
-    def value(self, row: Row, field: str) -> Any:
-        """The value of a field in a row, null if it has none."""
-        for column in self.columns.get(field, ()):
-            root, dot, rest = column.partition(".")
-            found = row.get(root)
-            if dot:
-                found = _object(found, root).get(rest)
-            if found is not None:
-                return found
-        return None
-
-    def attributes(self, row: Row) -> dict[str, Any]:
-        """The columns without a field of their own; nulls say nothing and are left out."""
-        own = {k: v for k, v in row.items() if v is not None and k not in self.consumed}
-        if "inputs" not in self.columns:
-            return own
-        inputs = _object(self.value(row, "inputs"), "inputs")
-        kept = {k: v for k, v in inputs.items() if v is not None}
-        return {**{(f"inputs.{k}" if k in own else k): v for k, v in kept.items()}, **own}
-
-    def row_hash(self, decoded: Decoded) -> str:
-        """The hash of a row without the columns the source adds by itself."""
-        if self.system.isdisjoint(decoded.row):
-            return digest(decoded.payload)
-        own = {k: v for k, v in decoded.row.items() if k not in self.system}
-        return digest(orjson.dumps(own, option=orjson.OPT_SORT_KEYS))
+# What of a row must be usable, in the order in which it is judged and told.
+_CONVERSATION = fields(
+    ("user_id", values.identity),
+    ("title", values.text),
+    ("channel", values.text),
+    ("status", values.text),
+    ("model", values.text),
+    ("language", values.text),
+    ("inputs", values.json_object),
+    ("is_deleted", values.flag),
+)
+_MESSAGE = fields(
+    ("conversation_id", values.identity),
+    ("user_id", values.identity),
+    ("content", values.content),
+    ("model", values.text),
+    ("prompt_tokens", values.count),
+    ("completion_tokens", values.count),
+    ("latency_ms", values.real),
+    ("cost", values.money),
+    ("currency", values.text),
+    ("error", values.text),
+    ("feedback_score", values.feedback),
+    ("is_deleted", values.flag),
+)
+_EXCHANGE = fields(
+    ("conversation_id", values.identity),
+    ("user_id", values.identity),
+    ("query", values.content),
+    ("answer", values.content),
+    ("model", values.text),
+    ("prompt_tokens", values.count),
+    ("completion_tokens", values.count),
+    ("latency_seconds", values.real),
+    ("cost", values.money),
+    ("currency", values.text),
+    ("error", values.text),
+    ("feedback_score", values.feedback),
+    ("status", values.text),
+    ("inputs", values.json_object),
+    ("is_deleted", values.flag),
+    prompt_tokens="message_tokens",
+    completion_tokens="answer_tokens",
+    latency_seconds="provider_response_latency",
+    cost="total_price",
+)
 
 
 class Interpreter(BaseModel):
@@ -134,16 +136,13 @@ class Interpreter(BaseModel):
         """
         if decoded.problem:
             raise decoded.problem
-        row = decoded.row
         if table == "conversations":
-            return self._conversation_keys(row)
-        keys = self._message_keys(row)
-        self.message_fields(row)
-        return keys
+            return self._conversation(decoded.row)[0]
+        return self._message(decoded.row)[0]
 
     def best_keys(self, table: SourceTable, row: Row) -> Keys:
         """What can be told of a row that cannot be used; whatever cannot is null."""
-        resolved = self._table(table)
+        resolved = self.conversations if table == "conversations" else self.messages
         own = "conversation_id" if table == "conversations" else "message_id"
 
         def attempt(read: Callable[[Any, str], Any], field: str) -> Any:
@@ -165,68 +164,71 @@ class Interpreter(BaseModel):
 
     def conversation_fields(self, row: Row) -> ConversationFields:
         """The conversation in a usable row."""
-        get = self.conversations.value
+        keys, (user_id, title, channel, status, model, language, *_) = self._conversation(row)
         return ConversationFields(
-            self._id(row, self.conversations, "conversation_id"),
-            values.identity(get(row, "user_id"), "user_id"),
-            values.text(get(row, "title"), "title"),
-            values.text(get(row, "channel"), "channel"),
-            values.text(get(row, "status"), "status"),
-            values.text(get(row, "model"), "model"),
-            values.text(get(row, "language"), "language"),
-            values.instant(get(row, "created_at"), "created_at"),
-            values.instant(get(row, "updated_at"), "updated_at"),
+            keys.source_id or "",
+            user_id,
+            title,
+            channel,
+            status,
+            model,
+            language,
+            keys.created_at,
+            keys.updated_at,
             self.conversations.attributes(row),
         )
+
+    def conversation_user(self, row: Row) -> tuple[str, str | None]:
+        """Id and user of the conversation in a usable row."""
+        get = self.conversations.value
+        own = values.identity(get(row, "conversation_id"), "conversation_id")
+        return own or "", values.identity(get(row, "user_id"), "user_id")
 
     def message_fields(self, row: Row) -> list[MessageFields]:
         """The messages in a usable row: one, or a question and its answer."""
         return self._pair(row) if self.profile == "dify" else [self._single(row)]
 
-    def _table(self, table: SourceTable) -> ResolvedTable:
-        return self.conversations if table == "conversations" else self.messages
+    def _conversation(self, row: Row) -> tuple[Keys, list[Any]]:
+        table = self.conversations
+        own = _id(row, table, "conversation_id")
+        found = table.read(row, _CONVERSATION)
+        created = values.instant(table.value(row, "created_at"), "created_at")
+        updated = values.instant(table.value(row, "updated_at"), "updated_at")
+        return Keys(own, own, created, updated, bool(found[-1])), found
 
-    def _conversation_keys(self, row: Row) -> Keys:
-        fields = self.conversation_fields(row)
-        deleted = values.flag(self.conversations.value(row, "is_deleted"), "is_deleted")
-        own = fields.conversation_id
-        return Keys(own, own, fields.created_at, fields.updated_at, deleted)
-
-    def _message_keys(self, row: Row) -> Keys:
-        get = self.messages.value
-        source_id = self._id(row, self.messages, "message_id")
-        conversation_id = values.identity(get(row, "conversation_id"), "conversation_id")
-        created = values.instant(get(row, "created_at"), "created_at")
-        updated = values.instant(get(row, "updated_at"), "updated_at")
-        deleted = values.flag(get(row, "is_deleted"), "is_deleted")
+    def _message(self, row: Row) -> tuple[Keys, list[Any]]:
+        table = self.messages
+        own = _id(row, table, "message_id")
+        if self.profile == "dify":
+            found = table.read(row, _EXCHANGE)
+        else:
+            role = values.role(table.value(row, "role"), "role")
+            found = [role, *table.read(row, _MESSAGE)]
+        created = values.instant(table.value(row, "created_at"), "created_at")
+        updated = values.instant(table.value(row, "updated_at"), "updated_at")
         if created is None:
             raise Unusable("bad_time", "created_at is absent")
-        return Keys(source_id, conversation_id, created, updated, deleted)
-
-    @staticmethod
-    def _id(row: Row, table: ResolvedTable, field: str) -> str:
-        found = values.identity(table.value(row, field), field)
-        if found is None:
-            raise Unusable("missing_id", f"{field} is absent or blank")
-        return found
+        conversation_id = found[0] if self.profile == "dify" else found[1]
+        return Keys(own, conversation_id, created, updated, bool(found[-1])), found
 
     def _single(self, row: Row) -> MessageFields:
-        get = self.messages.value
+        keys, (role, conversation_id, user_id, content, *rest) = self._message(row)
+        model, prompt_tokens, completion_tokens, latency, cost, currency, error, feedback, _ = rest
         return MessageFields(
-            self._id(row, self.messages, "message_id"),
-            values.identity(get(row, "conversation_id"), "conversation_id") or "",
-            values.identity(get(row, "user_id"), "user_id"),
-            values.role(get(row, "role"), "role"),
-            values.content(get(row, "content"), "content"),
-            values.instant(get(row, "created_at"), "created_at") or 0,
-            values.text(get(row, "model"), "model"),
-            values.count(get(row, "prompt_tokens"), "prompt_tokens"),
-            values.count(get(row, "completion_tokens"), "completion_tokens"),
-            values.real(get(row, "latency_ms"), "latency_ms"),
-            values.money(get(row, "cost"), "cost"),
-            values.text(get(row, "currency"), "currency"),
-            values.text(get(row, "error"), "error") or None,
-            values.feedback(get(row, "feedback_score"), "feedback_score"),
+            keys.source_id or "",
+            conversation_id or "",
+            user_id,
+            role,
+            content or "",
+            keys.created_at or 0,
+            model,
+            prompt_tokens,
+            completion_tokens,
+            latency,
+            cost,
+            currency,
+            error or None,
+            feedback,
             _json(self.messages.attributes(row)),
         )
 
@@ -236,43 +238,37 @@ class Interpreter(BaseModel):
         The inputs belong to the question as well as to the answer; the other attributes,
         tokens, price, latency and error are the answer's.
         """
-        get = self.messages.value
-        source_id = self._id(row, self.messages, "message_id")
-        conversation_id = values.identity(get(row, "conversation_id"), "conversation_id") or ""
-        user_id = values.identity(get(row, "user_id"), "user_id")
-        asked = values.instant(get(row, "created_at"), "created_at") or 0
-        latency = values.real(get(row, "latency_seconds"), "provider_response_latency")
-        error = values.text(get(row, "error"), "error") or None
-        if error is None and get(row, "status") == "error":
-            error = "error"
-        inputs = _object(get(row, "inputs"), "inputs")
+        keys, (conversation_id, user_id, query, answer, *rest) = self._message(row)
+        model, prompt_tokens, completion_tokens, latency, cost, currency, error, *more = rest
+        feedback, status, inputs, _ = more
+        asked = keys.created_at or 0
         question = MessageFields(
-            f"{source_id}:q",
-            conversation_id,
+            f"{keys.source_id}:q",
+            conversation_id or "",
             user_id,
             "user",
-            values.content(get(row, "query"), "query"),
+            query or "",
             asked,
-            attributes=_json({k: v for k, v in inputs.items() if v is not None}),
+            attributes=_json({k: v for k, v in (inputs or {}).items() if v is not None}),
         )
-        answer = MessageFields(
-            f"{source_id}:a",
-            conversation_id,
+        reply = MessageFields(
+            f"{keys.source_id}:a",
+            conversation_id or "",
             user_id,
             "assistant",
-            values.content(get(row, "answer"), "answer"),
+            answer or "",
             asked + round((latency or 0) * 1_000_000),
-            values.text(get(row, "model"), "model"),
-            values.count(get(row, "prompt_tokens"), "message_tokens"),
-            values.count(get(row, "completion_tokens"), "answer_tokens"),
+            model,
+            prompt_tokens,
+            completion_tokens,
             None if latency is None else latency * 1_000,
-            values.money(get(row, "cost"), "total_price"),
-            values.text(get(row, "currency"), "currency"),
-            error,
-            values.feedback(get(row, "feedback_score"), "feedback_score"),
+            cost,
+            currency,
+            error or ("error" if status == "error" else None),
+            feedback,
             _json(self.messages.attributes(row)),
         )
-        return [question, answer]
+        return [question, reply]
 
 
 def build_interpreter(mapping: FieldMapping, info: SourceInfo) -> Interpreter:
@@ -284,12 +280,19 @@ def build_interpreter(mapping: FieldMapping, info: SourceInfo) -> Interpreter:
 
     def resolve(table: SourceTable, there: TableInfo) -> ResolvedTable:
         of_table = mapping.table(table)
-        found = of_table.resolve(there.columns, table=table)
+        # What was found in files are the columns of their first rows.
+        complete = info.kind != "files"
+        found = of_table.resolve(there.columns, table=table, complete=complete)
         roots = {alias.partition(".")[0] for aliases in found.values() for alias in aliases}
         system = there.system_columns - roots
         consumed = frozenset(roots | of_table.ignored | system)
         return ResolvedTable(
-            columns=found, consumed=consumed, system=system, primary_key=there.primary_key
+            columns=found,
+            consumed=consumed,
+            system=system,
+            primary_key=there.primary_key,
+            amounts=of_table.amounts,
+            objects=of_table.objects,
         )
 
     return Interpreter(
@@ -299,16 +302,11 @@ def build_interpreter(mapping: FieldMapping, info: SourceInfo) -> Interpreter:
     )
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
-    """A JSON column as an object, whether it comes decoded or as text."""
-    if value is None or value == "":
-        return {}
-    if isinstance(value, str):
-        with contextlib.suppress(orjson.JSONDecodeError):  # refused below, as it is no object
-            value = orjson.loads(value)
-    if not isinstance(value, dict):
-        raise values.wrong_type(name, value, "a JSON object")
-    return value
+def _id(row: Row, table: ResolvedTable, field: str) -> str:
+    found = values.identity(table.value(row, field), field)
+    if found is None:
+        raise Unusable("missing_id", f"{field} is absent or blank")
+    return found
 
 
 def _json(attributes: dict[str, Any]) -> str:

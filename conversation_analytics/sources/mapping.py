@@ -34,6 +34,10 @@ class TableMapping:
         explicit: fields a user mapped by hand; their column must exist.
         coalesced: fields that take the first column with a value, row by row, instead of the
             first column that exists.
+        amounts: unmapped columns that hold decimal numbers, which one kind of source gives as
+            text and another as numbers; `attributes` has them as text, written one way.
+        objects: unmapped columns that hold JSON objects, as such or as text; `attributes` has
+            them as objects.
     """
 
     aliases: Aliases
@@ -41,9 +45,20 @@ class TableMapping:
     ignored: frozenset[str] = frozenset()
     explicit: frozenset[str] = frozenset()
     coalesced: frozenset[str] = frozenset()
+    amounts: frozenset[str] = frozenset()
+    objects: frozenset[str] = frozenset()
 
-    def resolve(self, columns: Iterable[str], *, table: str) -> dict[str, tuple[str, ...]]:
+    def resolve(
+        self, columns: Iterable[str], *, table: str, complete: bool = True
+    ) -> dict[str, tuple[str, ...]]:
         """The columns that feed each field, of those that exist.
+
+        Args:
+            columns: the columns that were found.
+            table: name of the table, for people.
+            complete: whether there can be no others. If there can, a field that none of them
+                feeds takes its value from whichever of its aliases a row has; and where none
+                was found at all there is nothing to miss.
 
         Raises:
             SourceSchemaError: a required or hand-mapped field has no column; names the field,
@@ -55,12 +70,14 @@ class TableMapping:
             here = tuple(alias for alias in aliases if alias.partition(".")[0] in present)
             if here:
                 found[name] = here if name in self.coalesced else here[:1]
-            elif name in self.required or name in self.explicit:
+            elif (present or complete) and (name in self.required or name in self.explicit):
                 raise SourceSchemaError(
                     f"{table}: no column for '{name}': looked for {', '.join(aliases)}; the table "
                     f"has {', '.join(sorted(present)) or 'no columns'}. "
                     "Map it in FIELD_MAPPING_FILE."
                 )
+            elif not complete:
+                found[name] = aliases
         return found
 
 
@@ -179,6 +196,8 @@ DIFY = FieldMapping(
         required=frozenset({"message_id", "conversation_id", "query", "answer", "created_at"}),
         ignored=frozenset({"message"}),  # the prompt repeats the whole history; raw keeps it
         coalesced=frozenset({"user_id"}),
+        amounts=frozenset({"message_unit_price", "answer_unit_price"}),
+        objects=frozenset({"message_metadata"}),
     ),
 )
 
@@ -220,23 +239,32 @@ def load_mapping(profile: ProfileName, file: Path | None) -> FieldMapping:
 
 def _overlay(table: TableMapping, section: Any, file: Path) -> TableMapping:
     """A table's mapping with a section of the user's file laid over it."""
-    chosen = dict(section or {})
-    ignored = frozenset(chosen.pop("ignored", ()))
-    unknown = set(chosen) - set(table.aliases)
+    if not isinstance(section or {}, dict):
+        raise SettingsError(f"FIELD_MAPPING_FILE={file}: {section!r} maps no fields to columns")
+    columns = {name: _names(name, value, file) for name, value in (section or {}).items()}
+    ignored = frozenset(columns.pop("ignored", ()))
+    unknown = set(columns) - set(table.aliases)
     if unknown:
         raise SettingsError(
             f"FIELD_MAPPING_FILE={file}: no such field: {', '.join(sorted(map(str, unknown)))}; "
             f"fields are {', '.join(table.aliases)}"
         )
-    columns = {
-        name: (value,) if isinstance(value, str) else tuple(value) for name, value in chosen.items()
-    }
     return replace(
         table,
         aliases={**table.aliases, **columns},
         ignored=table.ignored | ignored,
         explicit=frozenset(columns),
     )
+
+
+def _names(field: Any, value: Any, file: Path) -> tuple[str, ...]:
+    """One column name or a list of them."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingsError(
+            f"FIELD_MAPPING_FILE={file}: {field}: {value!r} is neither a column nor a list of them"
+        )
+    return tuple(names)
 
 
 def choose_profile(columns: Iterable[str]) -> ProfileName:

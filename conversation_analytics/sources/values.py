@@ -6,11 +6,13 @@ read; what could mean two is refused, because a wrong guess would be wrong silen
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import orjson
 from dateutil import parser
 
 from conversation_analytics.partitions import to_micros
@@ -35,6 +37,7 @@ _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0", "")
 _MONEY_LIMIT = Decimal(10) ** 12
 _MONEY_STEP = Decimal("0.00000001")
+_PLAIN_DIGITS = 40
 _SHOWN = 80
 
 
@@ -137,9 +140,51 @@ def money(value: Any, name: str) -> Decimal | None:
         amount = None if isinstance(value, bool) else Decimal(str(value))
     except InvalidOperation:
         amount = None
-    if amount is None or not amount.is_finite() or not 0 <= amount < _MONEY_LIMIT:
-        raise wrong_type(name, value, "an amount of at least 0")
-    return amount.quantize(_MONEY_STEP)
+    if amount is not None and amount.is_finite() and 0 <= amount < _MONEY_LIMIT:
+        rounded = amount.quantize(_MONEY_STEP)
+        if rounded < _MONEY_LIMIT:
+            return rounded
+    raise wrong_type(name, value, f"an amount from 0 to below {_MONEY_LIMIT:,}")
+
+
+def plain_decimal(value: Any) -> Any:
+    """A decimal number in the one way of writing it: no exponent, no zeros at its end.
+
+    So an amount is the same text whether its source gives it as 0.001 or "0.0010". Whatever is
+    no number of ordinary size stays as it is.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return value
+    if not amount.is_finite() or not (amount == 0 or abs(amount.adjusted()) < _PLAIN_DIGITS):
+        return value
+    if amount == 0:
+        return "0"
+    written = f"{amount:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+def json_object(value: Any, name: str) -> dict[str, Any]:
+    """A JSON column as an object, whether it comes decoded or as text; null is empty."""
+    if isinstance(value, dict):
+        return value
+    if value is None or value == "":
+        return {}
+    found = opened(value)
+    if not isinstance(found, dict):
+        raise wrong_type(name, value, "a JSON object")
+    return found
+
+
+def opened(value: Any) -> Any:
+    """The object that JSON text holds; any other value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        with contextlib.suppress(orjson.JSONDecodeError):  # other text, which stays text
+            return orjson.loads(value)
+    return value
 
 
 def flag(value: Any, name: str) -> bool:
@@ -183,6 +228,10 @@ def instant(value: Any, name: str) -> int | None:
     if isinstance(value, str):
         if not value.strip():
             return None
+        if (
+            len(value) > 8 and value[:9].isdecimal()
+        ):  # Unix times, some of which would pass as dates without dashes
+            return _other_text(value.strip(), name)
         try:
             return _micros(datetime.fromisoformat(value))
         except ValueError:
@@ -195,7 +244,10 @@ def instant(value: Any, name: str) -> int | None:
 
 
 def _micros(moment: datetime) -> int:
-    return to_micros(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+    micros = to_micros(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+    if not _EARLIEST <= micros <= _LATEST:
+        raise ValueError("in UTC it is outside the years 1 to 9999")
+    return micros
 
 
 def _bad_time(name: str, value: Any) -> Unusable:
@@ -206,18 +258,23 @@ def _unix(number: float, name: str) -> int:
     size = abs(number)
     for limit, micros_each in ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1)):
         if size < limit:
-            return round(number * micros_each)
-    if size < 1e19:
-        return int(number) // 1_000
-    raise _bad_time(name, number)
+            micros = round(number * micros_each)
+            break
+    else:
+        micros = int(number) // 1_000 if size < 1e19 else _LATEST + 1
+    if not _EARLIEST <= micros <= _LATEST:
+        raise _bad_time(name, number)
+    return micros
 
 
 _UNIX_TEXT = re.compile(r"-?\d{9,19}(\.\d+)?")
-_YEAR_FIRST = re.compile(r"\d{4}[/.]\d{1,2}[/.]\d{1,2}")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _HAS_MONTH_NAME = re.compile(
     r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\b\d{4}\b"
     r"|\b\d{4}\b.*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 )
+_EARLIEST = to_micros(datetime.min.replace(tzinfo=UTC))
+_LATEST = to_micros(datetime.max.replace(tzinfo=UTC))
 _DEFAULTS = (datetime(2000, 1, 1), datetime(2001, 12, 28))  # noqa: DTZ001 - filled in, then compared
 
 
@@ -225,23 +282,25 @@ def _other_text(value: str, name: str) -> int:
     """A time in text that is not plain ISO 8601."""
     if _UNIX_TEXT.fullmatch(value):
         return _unix(float(value) if "." in value else int(value), name)
-    if not (_YEAR_FIRST.match(value) or _HAS_MONTH_NAME.search(value) or value[:4].isdigit()):
+    year_first = _YEAR_FIRST.match(value)
+    if not (year_first or _HAS_MONTH_NAME.search(value)):
         raise _bad_time(name, value)
     try:
         # The parser fills what is missing from a default day: two of them show if it did.
-        moments = {
-            _micros(parser.parse(value, default=default, tzinfos=_known_zone))
-            for default in _DEFAULTS
-        }
+        one, other = (
+            parser.parse(value, default=default, tzinfos=_known_zone) for default in _DEFAULTS
+        )
+        # It would also take 2024-13-05 for the 13th of May.
+        swapped = year_first and (one.month, one.day) != tuple(map(int, year_first.groups()[1:]))
+        if one == other and not swapped:
+            return _micros(one)
     except (ValueError, OverflowError) as error:
         raise _bad_time(name, value) from error
-    if len(moments) > 1:
-        raise _bad_time(name, value)
-    return moments.pop()
+    raise _bad_time(name, value)
 
 
-def _known_zone(name: str | None, offset: int | None) -> int:
+def _known_zone(name: str | None, offset: int | None) -> int | None:
     """The offset of a zone in a date; an abbreviation such as IST has several, so none is taken."""
-    if offset is None:
+    if offset is None and name is not None:
         raise ValueError(f"time zone {name} is ambiguous")
     return offset

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -17,20 +17,22 @@ from conversation_analytics.sources.interpret import ConversationFields, Interpr
 from conversation_analytics.storage.encoding import row_hashes
 from conversation_analytics.transforms.messages import represented
 
-_READ = (
-    "conversation_id",
-    "user_id",
-    "role",
-    "created_at",
-    "model",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost",
-    "currency",
-    "error",
-    "feedback_score",
-    "escalated",
-)
+
+class _Message(NamedTuple):
+    """What counts of a message. Its time is microseconds since 1970."""
+
+    conversation_id: str
+    user_id: str | None
+    role: str
+    created_at: int
+    model: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost: Decimal | None
+    currency: str | None
+    error: str | None
+    feedback_score: float | None
+    escalated: bool
 
 
 @dataclass
@@ -51,15 +53,15 @@ class _Totals:
     feedback: list[float] = field(default_factory=list)
     escalated: bool = False
 
-    def add(self, message: dict[str, Any]) -> None:
+    def add(self, message: _Message) -> None:
         """Add the next message, in turn order."""
-        role, at = message["role"], message["created_at"]
-        self.user_id = message["user_id"]
+        role, at = message.role, message.created_at
+        self.user_id = message.user_id
         self.messages += 1
         self.by_role[role] += 1
         self.last_at = at
-        if message["model"] is not None:
-            self.models[message["model"]] += 1
+        if message.model is not None:
+            self.models[message.model] += 1
         if role == "user" and self.first_user_at is None:
             self.first_user_at = at
         elif (
@@ -68,15 +70,15 @@ class _Totals:
             and self.first_user_at is not None
         ):
             self.first_response = (at - self.first_user_at) / 1e6
-        self.prompt_tokens += message["prompt_tokens"] or 0
-        self.completion_tokens += message["completion_tokens"] or 0
-        if message["cost"] is not None:
-            currency = message["currency"]
-            self.cost[currency] = self.cost.get(currency, Decimal(0)) + message["cost"]
-        self.errors += message["error"] is not None
-        if message["feedback_score"] is not None:
-            self.feedback.append(message["feedback_score"])
-        self.escalated |= message["escalated"]
+        self.prompt_tokens += message.prompt_tokens or 0
+        self.completion_tokens += message.completion_tokens or 0
+        if message.cost is not None:
+            currency = message.currency
+            self.cost[currency] = self.cost.get(currency, Decimal(0)) + message.cost
+        self.errors += message.error is not None
+        if message.feedback_score is not None:
+            self.feedback.append(message.feedback_score)
+        self.escalated |= message.escalated
 
 
 def build_conversations(
@@ -129,13 +131,13 @@ def check_conversations(
 
 
 def _totals(messages: pa.Table) -> dict[str, _Totals]:
-    table = messages.select(list(_READ))
+    table = messages.select(list(_Message._fields))
     times = table["created_at"].cast(pa.int64())
     table = table.set_column(table.schema.get_field_index("created_at"), "created_at", times)
-    totals: dict[str, _Totals] = {}
+    totals: defaultdict[str, _Totals] = defaultdict(_Totals)
     for values in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        message = dict(zip(_READ, values, strict=True))
-        totals.setdefault(message["conversation_id"], _Totals()).add(message)
+        message = _Message._make(values)
+        totals[message.conversation_id].add(message)
     return totals
 
 

@@ -194,7 +194,9 @@ class DerivedDays:
         disowned = self._lake.index.snapshot().disowned()
         for day in days:
             claim = self._lake.claim_day(self._unit, day, run_id=self._request.run_id)
-            yield DayTask(self._lake, self._settings, claim, self._request, disowned.get(day, frozenset()))
+            yield DayTask(
+                self._lake, self._settings, claim, self._request, disowned.get(day, frozenset())
+            )
 
     def _is_behind(self, day: date, raw: Manifest) -> bool:
         there = self._lake.manifest(self._unit, day)

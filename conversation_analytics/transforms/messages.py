@@ -66,7 +66,7 @@ def build_messages(
         for place, payload in enumerate(payloads.to_pylist())
         for which, part in enumerate(interpreter.message_fields(orjson.loads(payload)))
     ]
-    parts.sort(key=lambda part: part[:4])  # raw rows are in source order within an instant
+    parts.sort()  # raw rows are in source order within an instant; no two have the same place
     rows = list(_walk((part[4] for part in parts), users, escalation))
     return _table(rows)
 
@@ -77,7 +77,7 @@ def check_messages(
     """Check that every represented raw row is there: one message each, or a pair in Dify."""
     each = 2 if interpreter.profile == "dify" else 1
     expected = represented(raw[RAW_MESSAGES.name], excluded).num_rows * each
-    problems = ()
+    problems: tuple[str, ...] = ()
     if table.num_rows != expected:
         problems = (f"{expected} messages expected from the raw rows, {table.num_rows} made",)
     figures = {"expected": expected, "messages": table.num_rows}
@@ -95,11 +95,8 @@ def activity_days(table: pa.Table, calendar: DayCalendar) -> list[date]:
 
 
 def _users(conversations: pa.Table, interpreter: Interpreter) -> dict[str, str | None]:
-    users = {}
-    for payload in conversations["payload"].to_pylist():
-        fields = interpreter.conversation_fields(orjson.loads(payload))
-        users[fields.conversation_id] = fields.user_id
-    return users
+    payloads = conversations["payload"].to_pylist()
+    return dict(interpreter.conversation_user(orjson.loads(payload)) for payload in payloads)
 
 
 def _walk(

@@ -48,7 +48,8 @@ WITH first_messages AS (
     FROM messages_ranked WHERE rank = 1 GROUP BY conversation_id
 ), started AS (
     SELECT c.id, c.deleted, coalesce(c.created, m.created) AS started
-    FROM conversations_ranked c LEFT JOIN first_messages m ON c.created IS NULL AND m.conversation_id = c.id
+    FROM conversations_ranked c
+    LEFT JOIN first_messages m ON m.conversation_id = CASE WHEN c.created IS NULL THEN c.id END
     WHERE c.rank = 1
 )
 SELECT s.id, s.deleted, s.started, d.number AS day
@@ -106,11 +107,11 @@ ASOF LEFT JOIN midnights own ON (CASE WHEN o.created < $latest THEN o.created EN
 
 -- Rows of a day lie together, so that taking out a day reads that day only.
 CREATE OR REPLACE TABLE conversations_placed AS
-SELECT f.day, f.fate, f.reason, f.detail, f.started, s.id, s.conversation_id, s.updated, s.hash, s.payload
+SELECT f.day, f.fate, f.reason, f.detail, f.started, s.id, s.conversation_id, s.updated, s.hash, s.payload_at, s.payload_size
 FROM conversations_fates f JOIN conversations_staged s USING (seq)
 ORDER BY f.day, f.started, s.id;
 
 CREATE OR REPLACE TABLE messages_placed AS
-SELECT f.day, f.fate, f.reason, f.detail, s.id, s.conversation_id, s.created, s.place, s.updated, s.hash, s.payload
+SELECT f.day, f.fate, f.reason, f.detail, s.id, s.conversation_id, s.created, s.place, s.updated, s.hash, s.payload_at, s.payload_size
 FROM messages_fates f JOIN messages_staged s USING (seq)
 ORDER BY f.day, s.conversation_id, s.created, s.place, s.id;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics.errors import DataCheckFailed
@@ -21,8 +22,8 @@ from conversation_analytics.transforms.staging import Placement, Staging
 # Up to this share of the known days is asked for by time range; more is cheaper in one pass.
 _FEW_DAYS = 0.05
 
-# Conversation → the day it is known to live in, and the day it starts on now.
-Moves = dict[str, tuple[date, date]]
+# The days that list conversations which start on another day now, each with that day.
+Moves = set[tuple[date, date]]
 
 
 class Reading:
@@ -47,15 +48,15 @@ class Reading:
         self._source = source
         self._info = info
         self._staging = staging
-        self._owners = snapshot.owners()
+        self._listed = snapshot.entries.select(["conversation_id", "day"])
         self._calendar = calendar
 
     def read(self, days: Sequence[date]) -> tuple[Placement, Moves, bool]:
         """Read what is needed to write `days` whole.
 
         Returns:
-            Where each row belongs; the conversations that moved from or to one of the days, or
-            of those they drag along; and whether the whole source was read.
+            Where each row belongs; the moves of conversations from or to one of the days, or
+            one of those they drag along; and whether the whole source was read.
 
         Raises:
             SourceError: the source cannot be read.
@@ -69,11 +70,12 @@ class Reading:
         read: set[date] = set()
         wanted = set(days)
         while wanted > read:
-            self._read_days(queries, sorted(wanted - read))
+            days_now = sorted(wanted - read)
             read |= wanted
+            self._read_days(queries, days_now, read)
             placement = self._place()
             moves = _dragged(self._moves(placement), wanted)
-            wanted |= {day for move in moves.values() for day in move}
+            wanted |= {day for move in moves for day in move}
         return placement, moves, False
 
     def _few(self, days: Sequence[date]) -> bool:
@@ -81,7 +83,7 @@ class Reading:
         tables = (self._info.conversations, self._info.messages)
         if not all(table.range_filterable and table.primary_key for table in tables):
             return False
-        known = len(self._owners["day"].unique())
+        known = len(self._listed["day"].unique())
         return len(days) <= _FEW_DAYS * known
 
     def _read_whole(self) -> None:
@@ -96,34 +98,40 @@ class Reading:
         if tied:
             self._staging.order_ties(self._source.queries.messages_of(tied))
 
-    def _read_days(self, queries: SourceQueries, days: list[date]) -> None:
-        """Read days by time range, then everything that belongs to what was found."""
+    def _read_days(self, queries: SourceQueries, days: list[date], read: set[date]) -> None:
+        """Read days by time range, then everything that belongs to what was found.
+
+        Args:
+            queries: the source.
+            days: what to read now.
+            read: every day read, these and those before them.
+        """
         staging = self._staging
         for first, last in contiguous_ranges(days):
             begin, end = self._calendar.window(first)[0], self._calendar.window(last)[1]
             staging.add(queries.conversations_between(begin, end), once=True)
             staging.add(queries.messages_between(begin, end), once=True)
-        # What lived here and was not found has moved or is gone; what is here but lived
+        # What is listed here and was not found has moved or is gone; what is here but listed
         # elsewhere has moved; what is known to live elsewhere is none of ours.
-        homes = dict(
-            zip(
-                self._owners["conversation_id"].to_pylist(),
-                self._owners["day"].to_pylist(),
-                strict=True,
-            )
-        )
         found = staging.conversation_ids()
-        here = {id_ for id_, day in homes.items() if day in set(days)}
+        here = self._known("day", pa.array(sorted(read), pa.date32()))
         named = staging.owners_of_messages() - found
-        elsewhere = {id_ for id_ in named if id_ in homes and id_ not in here}
+        elsewhere = self._known("conversation_id", pa.array(sorted(named), pa.string())) - here
         staging.live_elsewhere(elsewhere)
-        unknown = sorted((here - found) | (named - elsewhere))
+        unknown = (here - found) | (named - elsewhere)
+        if not staging.keyed:
+            unknown |= found  # another row with the same id may have been made on another day
         if unknown:
-            staging.add(queries.conversations_by_id(unknown), once=True)
+            staging.add(queries.conversations_by_id(sorted(unknown)), once=True)
         ours = sorted(staging.conversation_ids())
         if ours:
             staging.add(queries.messages_of(ours), once=True)
             self._order_ties()
+
+    def _known(self, column: str, values: pa.Array) -> set[str]:
+        """The conversations listed with one of some values."""
+        listed = self._listed.filter(pc.is_in(self._listed[column], values))
+        return set(listed["conversation_id"].to_pylist())
 
     def _place(self) -> Placement:
         placement = self._staging.place()
@@ -137,21 +145,24 @@ class Reading:
         return placement
 
     def _moves(self, placement: Placement) -> Moves:
-        """Conversations that start on another day than the one they are known to live in."""
+        """Moves from every day that lists a conversation which starts on another one.
+
+        Not only from the day it lives in: where a run died between writing the new day and the
+        old one, the old one lists it still.
+        """
         now = placement.conversation_days()
-        both = now.join(self._owners, "conversation_id", join_type="inner", right_suffix="_before")
+        both = now.join(self._listed, "conversation_id", join_type="inner", right_suffix="_before")
         moved = both.filter(pc.not_equal(both["day"], both["day_before"]))
-        return {
-            row["conversation_id"]: (row["day_before"], row["day"]) for row in moved.to_pylist()
-        }
+        days = moved.group_by(["day_before", "day"]).aggregate([])
+        return {(row["day_before"], row["day"]) for row in days.to_pylist()}
 
 
 def _dragged(moves: Moves, days: set[date]) -> Moves:
     """The moves that touch `days`, or days that those moves touch, and so on."""
     touched = set(days)
     while True:
-        chosen = {id_: move for id_, move in moves.items() if touched & set(move)}
-        wider = touched | {day for move in chosen.values() for day in move}
+        chosen = {move for move in moves if touched & set(move)}
+        wider = touched | {day for move in chosen for day in move}
         if wider == touched:
             return chosen
         touched = wider

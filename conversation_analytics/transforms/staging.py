@@ -1,12 +1,13 @@
 """Source rows on their way to their days: staged on local disk, then placed.
 
 Rows come in the source's order, not by day, and a conversation's day may only be known once its
-messages are. They are staged in a temporary DuckDB file, so memory stays bounded whatever the
-source's size.
+messages are. Their payloads are staged in a file, and what is needed to place them in a DuckDB
+that spills to disk, so memory stays bounded whatever the source's size.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ from conversation_analytics.sources.interpret import Interpreter, Keys
 from conversation_analytics.sources.values import Unusable
 from conversation_analytics.storage.encoding import digest
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
+from conversation_analytics.transforms.spool import Spool
 
-_MEMORY_LIMIT = "384MB"
+# Every thread of DuckDB takes a share of the memory for itself, so there are few.
+_DUCKDB: dict[str, str | int] = {"memory_limit": "384MB", "threads": min(4, os.cpu_count() or 1)}
 
 _STAGED = pa.schema(
     [
-        ("seq", pa.int64()),  # numbers the rows
         ("place", pa.int64()),  # source order of rows made in the same instant
         ("pk", pa.string()),  # the source's primary key
         ("id", pa.string()),
@@ -46,6 +48,9 @@ _STAGED = pa.schema(
         ("payload", pa.string()),
     ]
 )
+_NUMBER = pa.field("seq", pa.int64())  # numbers the rows, whichever reading they are of
+_PLACES = pa.schema([("payload_at", pa.int64()), ("payload_size", pa.int64())])
+_KEPT = pa.schema([_NUMBER, *_STAGED.remove(_STAGED.get_field_index("payload")), *_PLACES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
     table, interpreter = task.page.table, task.interpreter
     resolved = interpreter.conversations if table == "conversations" else interpreter.messages
     rows = []
-    for seq, decoded in enumerate(decode(task.page), start=task.page.position):
+    for position, decoded in enumerate(decode(task.page), start=task.page.position):
         problem: Unusable | None = None
         try:
             keys: Keys = interpreter.keys(table, decoded)
@@ -70,19 +75,19 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
         key = decoded.row.get(resolved.primary_key) if resolved.primary_key else None
         rows.append(
             (
-                seq,
-                seq,
+                position,
                 None if key is None else str(key),
                 *keys,
                 problem.reason if problem else None,
                 problem.detail if problem else None,
                 digest(decoded.payload) if problem else resolved.row_hash(decoded),
-                decoded.payload.decode(),
+                decoded.payload,
             )
         )
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(_STAGED)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED, strict=True)]
-    return table, pa.record_batch(arrays, schema=_STAGED)
+    payloads = pa.array(columns.pop(), pa.binary()).cast(pa.string())
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED)]  # noqa: B905
+    return table, pa.record_batch([*arrays, payloads], schema=_STAGED)
 
 
 class Staging:
@@ -103,11 +108,11 @@ class Staging:
         self._today = today
         self._runner = runner
         self._folder = tempfile.TemporaryDirectory(prefix="conversation-analytics-")
-        self._db = duckdb.connect(
-            Path(self._folder.name) / "staging.duckdb", config={"memory_limit": _MEMORY_LIMIT}
-        )
+        self._rows = 0
+        self._spool = Spool(Path(self._folder.name) / "payloads")
+        self._db = duckdb.connect(config={**_DUCKDB, "temp_directory": self._folder.name})
         for name in ("conversations_staged", "messages_staged"):
-            self._register(_STAGED.empty_table())
+            self._register(_KEPT.empty_table())
             self._db.execute(f"CREATE TABLE {name} AS FROM arrow_rows")
         self._db.execute("CREATE TABLE elsewhere (conversation_id VARCHAR)")
 
@@ -121,6 +126,7 @@ class Staging:
         traceback: TracebackType | None,
     ) -> None:
         self._db.close()
+        self._spool.close()
         self._folder.cleanup()
 
     def add(self, pages: Iterable[Page], *, once: bool = False) -> int:
@@ -134,16 +140,26 @@ class Staging:
         tasks = (StagingTask(page, self._interpreter) for page in pages)
         for table, batch in self._runner.map(stage_page, tasks):
             name = f"{table}_staged"
-            self._register(pa.Table.from_batches([batch]))
+            places = pa.table(self._spool.append(batch["payload"]), schema=_PLACES)
+            numbers = pa.array(range(self._rows, self._rows + batch.num_rows), pa.int64())
+            self._rows += batch.num_rows
+            keys = pa.Table.from_batches([batch.drop_columns("payload")])
+            self._register(pa.table([numbers, *keys.columns, *places.columns], schema=_KEPT))
             known = f"WHERE pk NOT IN (SELECT pk FROM {name})" if once else ""  # noqa: S608
             inserted = self._db.execute(f"INSERT INTO {name} FROM arrow_rows {known}").fetchone()
             added += inserted[0] if inserted else 0
         return added
 
     def live_elsewhere(self, conversation_ids: Iterable[str]) -> None:
-        """Name conversations of days that are not read; their messages are none of ours."""
+        """Name the conversations of days that are not read; their messages are none of ours."""
         self._register(pa.table({"conversation_id": pa.array(conversation_ids, pa.string())}))
-        self._db.execute("INSERT INTO elsewhere FROM arrow_rows")
+        self._db.execute("CREATE OR REPLACE TABLE elsewhere AS FROM arrow_rows")
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the source lets no two rows have one conversation id."""
+        table = self._interpreter.conversations
+        return table.columns["conversation_id"] == (table.primary_key,)
 
     def tied_conversations(self) -> list[str]:
         """Conversations that have messages made in the same instant."""
@@ -156,16 +172,10 @@ class Staging:
         """Take the order of rows made in the same instant from pages that are in time order."""
         for page in pages:
             _, batch = stage_page(StagingTask(page, self._interpreter))
-            self._register(pa.Table.from_batches([batch]).select(["pk", "seq"]))
+            self._register(pa.Table.from_batches([batch]).select(["pk", "place"]))
             self._db.execute(
-                "UPDATE messages_staged s SET place = o.seq FROM arrow_rows o WHERE s.pk = o.pk"
+                "UPDATE messages_staged s SET place = o.place FROM arrow_rows o WHERE s.pk = o.pk"
             )
-
-    def timeless_conversations(self) -> list[str]:
-        """Conversations without a creation time, whose first message tells when they started."""
-        return self._strings(
-            "SELECT DISTINCT id FROM conversations_staged WHERE reason IS NULL AND created IS NULL"
-        )
 
     def conversation_ids(self) -> set[str]:
         """The conversations staged."""
@@ -197,7 +207,7 @@ class Staging:
         for name, value in limits.items():
             script = script.replace(f"${name}", str(value))
         self._db.execute(script)
-        return Placement(self._db, calendar)
+        return Placement(self._db, self._spool, calendar)
 
     def _register(self, table: pa.Table) -> None:
         self._db.register("arrow_rows", table)
@@ -209,18 +219,24 @@ class Staging:
 class Placement:
     """Staged rows with their days. Lives as long as its `Staging`."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, calendar: DayCalendar) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection, spool: Spool, calendar: DayCalendar) -> None:
         self._db = db
+        self._spool = spool
         self._calendar = calendar
 
     def rows(self, table: SourceTable, day: Day) -> pa.Table:
-        """The placed rows of a day, in file order; see `placement.sql` for the columns."""
+        """The placed rows of a day, in file order; see `placement.sql` for the columns.
+
+        Instead of the place of a payload they have the `payload` itself.
+        """
         number = None if day == UNKNOWN_DAY else self._calendar.number(day)
-        return self._db.execute(
+        found = self._db.execute(
             f"SELECT * EXCLUDE (day) FROM {table}_placed WHERE day IS NOT DISTINCT FROM ?"  # noqa: S608
             " AND fate <> 'elsewhere'",
             [number],
         ).to_arrow_table()
+        payloads = self._spool.read(*(found[name] for name in _PLACES.names))
+        return found.drop_columns(_PLACES.names).append_column("payload", payloads)
 
     def conversation_days(self) -> pa.Table:
         """conversation_id, day (date32) of every conversation that lives somewhere."""
