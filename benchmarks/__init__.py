@@ -1,0 +1,1 @@
+"""Speed and memory, measured against peers and limits in the same run: `python -m benchmarks`."""

@@ -1,0 +1,93 @@
+"""The product driven by its plain functions, as the measured work."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from conversation_analytics.compute.runner import Runner, runner_for
+from conversation_analytics.generator.generate import generate
+from conversation_analytics.generator.options import GeneratorOptions
+from conversation_analytics.partitions import days_between
+from conversation_analytics.settings import Settings, load_settings
+from conversation_analytics.sources.open import open_source
+from conversation_analytics.storage.days import DayItem, Request, commit_days, failures
+from conversation_analytics.storage.lake import Lake, open_lake
+from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT
+from conversation_analytics.transforms.derived import DerivedDays
+from conversation_analytics.transforms.raw import RawDays
+
+FIRST_DAY = date(2024, 1, 1)
+
+
+def export(folder: Path, *, messages: int, days: int) -> Path:
+    """Generate an export, outside any measurement."""
+    generate(GeneratorOptions(out=folder, messages=messages, days=days))
+    return folder
+
+
+def day_range(days: int) -> list[date]:
+    """The first days of the calendar."""
+    return days_between(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
+
+
+def settings_for(**overrides: Any) -> Settings:
+    """Settings with nothing from a file."""
+    return load_settings(None, **overrides)
+
+
+def raw_days(overrides: dict[str, Any], days: int) -> None:
+    """Read the source into raw days of a new lake."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-lake-") as folder:
+        settings = settings_for(parquet_base_dir=Path(folder), **overrides)
+        lake, runner = open_lake(settings), runner_for(settings)
+        try:
+            _commit_raw(settings, lake, day_range(days), runner)
+        finally:
+            runner.close()
+
+
+def all_days(overrides: dict[str, Any], days: int) -> dict[str, float]:
+    """Bring days from the source to raw, messages and conversations; seconds by unit.
+
+    Without `parquet_base_dir` among the overrides the lake is gone afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-lake-") as folder:
+        settings = settings_for(**{"parquet_base_dir": Path(folder), **overrides})
+        lake, runner = open_lake(settings), runner_for(settings)
+        seconds = {}
+        started = time.perf_counter()
+        try:
+            _commit_raw(settings, lake, day_range(days), runner)
+            seconds["raw"] = time.perf_counter() - started
+            for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT):
+                started = time.perf_counter()
+                stream = DerivedDays(settings, lake, unit, day_range(days), _request(), runner)
+                _commit(lake, stream)
+                seconds[unit.name] = time.perf_counter() - started
+        finally:
+            runner.close()
+    return seconds
+
+
+def _commit_raw(settings: Settings, lake: Lake, days: Sequence[date], runner: Runner) -> None:
+    opened = open_source(settings)
+    try:
+        _commit(lake, RawDays(settings, lake, opened, days, _request(), runner))
+    finally:
+        opened.source.close()
+
+
+def _commit(lake: Lake, stream: Iterable[DayItem]) -> None:
+    failed = failures(commit_days(lake, stream))
+    if failed:
+        raise RuntimeError(f"days failed: {failed}")
+
+
+def _request() -> Request:
+    return Request(uuid.uuid4().hex, "benchmark")
