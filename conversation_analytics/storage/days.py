@@ -13,12 +13,7 @@ import pyarrow as pa
 
 from conversation_analytics.errors import ConversationAnalyticsError, DataCheckFailed
 from conversation_analytics.schemas.validation import CheckResult, check_schema
-from conversation_analytics.storage.encoding import (
-    ParquetOptions,
-    content_hash,
-    encode,
-    row_hashes,
-)
+from conversation_analytics.storage.encoding import ParquetOptions, encode, table_hash
 from conversation_analytics.storage.lake import Claim, Commit, EncodedTable, Lake
 from conversation_analytics.storage.layout import UNITS, Day
 from conversation_analytics.storage.manifest import Manifest
@@ -160,12 +155,7 @@ def prepare(
         found.append(check_schema(table, schema))
         if not found[-1].passed:
             continue
-        hashes = (
-            table.column("content_hash").to_pylist()
-            if "content_hash" in schema.by_name
-            else row_hashes(table, schema)
-        )
-        total = content_hash(hashes)
+        total = table_hash(table, schema)
         files = encode(table, schema, options, epoch=claim.epoch, hash_=total)
         encoded[schema.name] = EncodedTable(files, total)
     return PreparedDay(

@@ -40,6 +40,19 @@ def content_hash(hashes: Iterable[str]) -> str:
     return digest("".join(sorted(hashes)).encode())
 
 
+def table_hash(table: pa.Table, schema: TableSchema) -> str:
+    """The hash of a table's content.
+
+    Of a table whose rows carry their own hashes it is the `content_hash` of those. Of any other
+    it is the hash of a JSON array of its hashed columns, each an array of values as in
+    `row_hashes`: such a table must be in the order of its schema.
+    """
+    if "content_hash" in schema.by_name:
+        return content_hash(table.column("content_hash").to_pylist())
+    columns = [plain_values(table.column(c.name)) for c in schema.columns if c.hashed]
+    return digest(orjson.dumps(columns))
+
+
 def plain_values(column: pa.ChunkedArray) -> list[Any]:
     """A column as JSON-able Python values: times as microseconds, decimals as text."""
     if pa.types.is_timestamp(column.type):

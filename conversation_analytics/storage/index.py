@@ -52,6 +52,11 @@ class IndexSnapshot:
         first = ordered.group_by("conversation_id", use_threads=False).aggregate([("day", "first")])
         return first.rename_columns(["conversation_id", "day"])
 
+    def marks(self) -> dict[date, int]:
+        """By day that lists any conversation, the mark of its latest reading."""
+        found = self.entries.group_by("day").aggregate([("mark", "max")])
+        return dict(zip(found["day"].to_pylist(), found["mark_max"].to_pylist(), strict=True))
+
     def days_of(self, ids: Sequence[str]) -> dict[str, date]:
         """The day of each of `ids` that is known."""
         wanted = pc.is_in(self.entries["conversation_id"], pa.array(ids, pa.string()))

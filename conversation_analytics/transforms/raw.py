@@ -12,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from conversation_analytics import __version__
 from conversation_analytics.compute.runner import InProcessRunner, Runner
+from conversation_analytics.partitions import to_micros
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import SourceInfo
@@ -68,14 +69,27 @@ class RawDays:
         self._runner = runner
 
     def __iter__(self) -> Iterator[DayItem]:
-        there = self._lake.manifests(RAW, self._days)
-        done = {day: one for day, one in there.items() if one.request == self._request.id}
+        done = self._done()
         for day, manifest in done.items():
             yield KeptDay(RAW.name, day, manifest)
         wanted = sorted({*self._days, *self._left_behind(done)} - set(done))
         if wanted:
             yield from self._read_and_prepare(wanted)
             self._lake.index.compact()
+
+    def _done(self) -> dict[date, Manifest]:
+        """The days this request has written before, all of it: the index knows them too."""
+        there = self._lake.manifests(RAW, self._days)
+        written = {day: one for day, one in there.items() if one.request == self._request.id}
+        if not written:
+            return {}
+        marks = self._lake.index.snapshot().marks()
+        return {
+            day: one
+            for day, one in written.items()
+            if marks.get(day) == to_micros(_mark(one))
+            or not one.tables[RAW_CONVERSATIONS.name].rows
+        }
 
     def _left_behind(self, done: dict[date, Manifest]) -> set[date]:
         """Days that conversations left or came from, which a run that died has not written."""

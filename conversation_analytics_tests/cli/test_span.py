@@ -63,10 +63,10 @@ class Rows:
         yield self._page("conversations", rows)
 
     def conversations_between(self, start: datetime, end: datetime) -> Iterator[Page]:
-        raise NotImplementedError
+        raise AssertionError
 
     def messages_of(self, conversation_ids: Sequence[str]) -> Iterator[Page]:
-        raise NotImplementedError
+        raise AssertionError
 
     def close(self) -> None:
         pass

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, Column
+from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, RAW_CONVERSATIONS, Column
 from conversation_analytics.storage.encoding import (
     EncodedFile,
     ParquetOptions,
@@ -21,6 +21,7 @@ from conversation_analytics.storage.encoding import (
     digest,
     encode,
     row_hashes,
+    table_hash,
 )
 from conversation_analytics_tests.storage.lake_days import OPTIONS, messages
 
@@ -187,3 +188,20 @@ def test_both_limits_hold_together() -> None:
     options = ParquetOptions("zstd", 1_000, 4_096, max_records=2, target_megabytes=1)
     files = encode(messages(["x"] * 5), MESSAGES, options, epoch=1, hash_="")
     assert [file.rows for file in files] == [2, 2, 1]
+
+
+def test_a_table_without_row_hashes_is_hashed_by_its_columns() -> None:
+    rows = [
+        {"conversation_id": i, "started_at": 0, "disposition": "represented", "row_hash": "h"}
+        for i in ("a", "b")
+    ]
+
+    def hash_of(**changes: str) -> str:
+        changed = [{**row, "payload": "{}", **changes} for row in rows]
+        return table_hash(
+            pa.Table.from_pylist(changed, schema=RAW_CONVERSATIONS.arrow), RAW_CONVERSATIONS
+        )
+
+    assert hash_of() == hash_of(payload='{"UpdatedAt": 1}')
+    assert hash_of() != hash_of(row_hash="other")
+    assert hash_of() != hash_of(disposition="soft_deleted")

@@ -173,6 +173,23 @@ def test_a_retry_keeps_what_a_crash_left_done(pipeline: Pipeline) -> None:
     }
 
 
+def test_a_day_that_died_before_the_index_knew_it_is_written_again(pipeline: Pipeline) -> None:
+    pipeline.run(*DAYS, request="one")
+    index = pipeline.lake.index
+    (entry,) = [key for key in pipeline.lake.store.list("_index/") if str(DAYS[1]) in key]
+    pipeline.lake.store.delete([entry])
+
+    again = pipeline.run(*DAYS, request="one")
+
+    assert again.outcomes("raw") == {
+        DAYS[0]: "kept",
+        DAYS[1]: "committed",
+        DAYS[2]: "kept",
+        "unknown": "committed",
+    }
+    assert index.snapshot().ids_of([DAYS[1]]) == {f"c{DAYS[1]}"}
+
+
 def test_a_kept_derived_day_is_made_again_when_its_input_changed(pipeline: Pipeline) -> None:
     pipeline.run(*DAYS, request="r")
     conversations, messages = rows()
