@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ def open_browser() -> Iterator[Remote]:
             "chromedriver",
             [binaries.chromedriver, f"--port={port}"],
             log_path=Path(temporary) / "chromedriver.log",
+            death_signal=signal.SIGTERM,  # it ends the browser, which a kill would leave behind
         )
         with running(process):
             process.wait_until_ready(lambda: accepts_connections(port), seconds=START_SECONDS)

@@ -41,13 +41,14 @@ class Process:
         env: Mapping[str, str] | None = None,
         uid: int | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        death_signal: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.name = name
         self.log_path = log_path
         self._stop_signal = stop_signal
         with log_path.open("ab") as log:
             self._popen = subprocess.Popen(
-                _tied_to_this_process(command, uid, stop_signal),
+                _tied_to_this_process(command, uid, death_signal),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -145,6 +146,7 @@ def _tied_to_this_process(
 ) -> list[str]:
     """Have the kernel end the server when this process dies without cleaning up (SIGKILL).
 
+    It is killed by default, since a signal that is blocked or ignored here is so in the server too.
     The kernel watches the thread that starts the server, so that must be one that lasts; it does
     not watch yet in the first milliseconds, before the server itself runs.
     """
