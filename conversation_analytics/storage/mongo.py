@@ -58,6 +58,9 @@ __all__ = [
 
 _READ_BATCH = 10_000
 
+# One makes documents while the other waits for the server; more only fight for the interpreter.
+_USEFUL_THREADS = 2
+
 _Batch = TypeVar("_Batch")
 _Done = TypeVar("_Done")
 
@@ -306,7 +309,7 @@ class DayWriter:
         """Do the work for every batch, some at the same time; the first failure stops the rest."""
         size = self._batch_size
         batches = [items[start : start + size] for start in range(0, len(items), size)]
-        with ThreadPoolExecutor(self._io_threads, "mongo") as pool:
+        with ThreadPoolExecutor(min(self._io_threads, _USEFUL_THREADS), "mongo") as pool:
             futures = [pool.submit(work, batch) for batch in batches]
             try:
                 return [future.result() for future in futures]

@@ -18,12 +18,10 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     "conversations": (
         BY_DAY,
         (("user_id", ASCENDING), ("started_at", DESCENDING)),
-        (("started_at", DESCENDING),),
     ),
     "messages": (
         BY_DAY,
         (("conversation_id", ASCENDING), ("turn_index", ASCENDING)),
-        (("created_at", DESCENDING),),
     ),
 }
 
