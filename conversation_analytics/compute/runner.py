@@ -79,7 +79,8 @@ class ProcessPoolRunner:
             self._pool = None
             raise ConversationAnalyticsError(
                 f"one of {self._workers} worker processes died, most likely for want of memory: "
-                "lower MAX_WORKERS or CHUNK_SIZE, or set ENABLE_MULTITHREADING=false"
+                "lower MAX_WORKERS or CHUNK_SIZE, or set ENABLE_MULTITHREADING=false (in a script "
+                "of your own, also for want of an if __name__ == '__main__' guard)"
             ) from error
         finally:
             for future in pending:

@@ -13,7 +13,7 @@ version; the outputs carry the mark by which it leaves that to the asset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from dagster._core.definitions.source_asset import (
     SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION as REPORTED_BY_THE_ASSET,
 )
 
+from conversation_analytics.checks.blocking import VALID
 from conversation_analytics.partitions import day_key
 from conversation_analytics.schemas.validation import CheckResult
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
@@ -84,7 +85,7 @@ class DayStream:
     items: Iterable[Any]
     failed: dict[str, str] = field(default_factory=dict)
     finished: bool = False
-    passed: dict[tuple[str, str], bool] = field(default_factory=dict)
+    passed: dict[str, bool] = field(default_factory=dict)
     _pointers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def run(self, commit: Callable[[Iterable[Any]], Iterable[StreamedDay]]) -> None:
@@ -119,7 +120,7 @@ class DayStream:
     def _check_results(self) -> Iterator[dg.AssetCheckResult]:
         """The closing result of each check of the step, over all its days."""
         for key in sorted(self.context.selected_asset_check_keys):
-            passed = self.passed.get((key.asset_key.to_user_string(), key.name), True)
+            passed = self.passed.get(key.asset_key.to_user_string(), True)
             yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, passed=passed)
 
     def _report(self, done: StreamedDay) -> None:
@@ -127,15 +128,15 @@ class DayStream:
         if done.error:
             self.failed[key] = done.error
             self.context.log.error("%s: %s", key, done.error)
-            for check in done.checks:
-                self._log_check(check, key)
+            for table in dict.fromkeys(check.table for check in done.checks):
+                self._log_checks(table, [c for c in done.checks if c.table == table], key)
             return
         for asset in done.assets:
-            for check in asset.checks:
-                self._log_check(check, key)
             if key == UNKNOWN_DAY:
                 self.context.log_event(dg.AssetObservation(asset.asset, metadata=asset.metadata))
                 continue
+            if asset.checks:
+                self._log_checks(asset.asset, asset.checks, key)
             self._log_materialization(asset, key)
 
     def _find_inputs(self) -> None:
@@ -164,25 +165,22 @@ class DayStream:
             dg.AssetMaterialization(asset_key, partition=key, metadata=asset.metadata, tags=tags)
         )
 
-    def _log_check(self, check: CheckResult, key: str) -> None:
-        asset_key = dg.AssetKey(check.table)
-        self.passed[check.table, check.name] = (
-            self.passed.get((check.table, check.name), True) and check.passed
-        )
-        if key == UNKNOWN_DAY:
-            return
-        metadata: dict[str, Any] = dict(check.figures)
-        if check.problems:
-            metadata["problems"] = "\n".join(check.problems)
+    def _log_checks(self, table: str, checks: Sequence[CheckResult], key: str) -> None:
+        """Log what the checks of a table's day found, as one evaluation."""
+        passed = all(check.passed for check in checks)
+        self.passed[table] = self.passed.get(table, True) and passed
+        metadata: dict[str, Any] = {
+            name: number for check in checks for name, number in check.figures.items()
+        }
+        problems = [f"{c.name}: {problem}" for c in checks for problem in c.problems]
+        if problems:
+            metadata["problems"] = dg.MetadataValue.text("\n".join(problems))
         self.context.op_execution_context.log_event(
             dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # accepted, though not declared
-                asset_key=asset_key,
-                check_name=check.name,
-                passed=check.passed,
-                metadata={
-                    k: dg.MetadataValue.text(v) if isinstance(v, str) else v
-                    for k, v in metadata.items()
-                },
+                asset_key=dg.AssetKey(table),
+                check_name=VALID,
+                passed=passed,
+                metadata=metadata,
                 partition=key,
                 blocking=True,
             )

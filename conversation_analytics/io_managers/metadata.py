@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from conversation_analytics.storage.layout import UNITS
 _CELL_CHARACTERS = 60
 
 
+@cache
 def column_schema(schema: TableSchema) -> dg.TableSchema:
     """A table's columns as Dagster shows them."""
     return dg.TableSchema(
