@@ -130,4 +130,4 @@ def _run_per_day(source: Path, *, quick: bool) -> list[Figure]:
 
 
 def _peaks(usages: list[Usage]) -> list[float]:
-    return [usage.peak_rss / MIB for usage in usages]
+    return [usage.peak_memory / MIB for usage in usages]

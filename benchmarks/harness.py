@@ -24,7 +24,7 @@ from typing import Any
 MIB = 2**20
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_SAMPLE_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.2
 _LOG_TAIL = 3000
 
 
@@ -39,13 +39,13 @@ class Usage:
     Attributes:
         wall: seconds, imports and process start left out.
         cpu: seconds of user and system time of the process and all its descendants.
-        peak_rss: largest sum of the resident memory of those processes seen, bytes.
+        peak_memory: largest memory of those processes seen, shared pages counted once, bytes.
         result: what the work returned.
     """
 
     wall: float
     cpu: float
-    peak_rss: int
+    peak_memory: int
     result: Any
 
 
@@ -214,7 +214,7 @@ def machine() -> str:
 
 
 class _Watch:
-    """Samples the resident memory of a process and its descendants in a thread."""
+    """Samples the memory of a process and its descendants in a thread."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -225,7 +225,7 @@ class _Watch:
 
     def _sample(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            self._peak = max(self._peak, sum(_resident(pid) for pid in _tree(self._pid)))
+            self._peak = max(self._peak, sum(_memory(pid) for pid in _tree(self._pid)))
 
     def stop(self) -> int:
         """End sampling; the peak in bytes."""
@@ -260,11 +260,13 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _resident(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except OSError:  # it ended meanwhile
-        return 0
+def _memory(pid: int) -> int:
+    """The proportional set size of a process: what it shares counts in parts."""
+    with suppress(OSError):  # it ended meanwhile
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _cpu_seconds() -> float:

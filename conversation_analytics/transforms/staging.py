@@ -187,7 +187,11 @@ class Staging:
         return set(self._strings(query))
 
     def place(self) -> Placement:
-        """Decide what becomes of every staged row, as `placement.sql` says."""
+        """Decide what becomes of every staged row, as `placement.sql` says.
+
+        The workers, if any, are let go first: this is where memory is needed most.
+        """
+        self._runner.close()
         calendar = self._calendar
         days = days_between(calendar.start, self._today)
         self._db.register(
