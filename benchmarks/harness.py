@@ -243,7 +243,7 @@ def _work(answers: Connection, log: str, function: Callable[..., Any], args: Any
         result = function(*args)
         wall = time.perf_counter() - started
         answers.send((True, (wall, _cpu_seconds() - cpu, result)))
-    except BaseException:
+    except Exception:
         answers.send((False, traceback.format_exc()))
         raise
 

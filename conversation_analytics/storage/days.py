@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -208,11 +207,6 @@ def _commit(lake: Lake, item: PreparedDay) -> DayReport:
 def failures(reports: Iterable[DayReport]) -> dict[Day, str]:
     """The days that failed, with why."""
     return {report.day: report.error for report in reports if report.outcome == "failed"}
-
-
-def calendar_days(days: Iterable[Day]) -> list[date]:
-    """The days that are dates, sorted."""
-    return sorted(day for day in days if isinstance(day, date))
 
 
 def _preview(table: pa.Table) -> list[dict[str, Any]]:

@@ -16,13 +16,12 @@ from conversation_analytics.storage.days import (
     FailedDay,
     KeptDay,
     PreparedDay,
-    calendar_days,
     commit_days,
     failures,
 )
 from conversation_analytics.storage.encoding import content_hash
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import MESSAGES_UNIT, RAW, UNKNOWN_DAY, Day
+from conversation_analytics.storage.layout import MESSAGES_UNIT, RAW, Day
 from conversation_analytics_tests.storage.lake_days import (
     DAY,
     NEXT_DAY,
@@ -163,7 +162,3 @@ def test_the_days_hash_is_that_of_its_rows(lake: Lake) -> None:
     assert report.manifest is not None
     expected = content_hash(table["content_hash"].to_pylist())
     assert report.manifest.tables["messages"].content_hash == expected
-
-
-def test_days_that_are_dates_are_sorted_out() -> None:
-    assert calendar_days([NEXT_DAY, UNKNOWN_DAY, DAY]) == [DAY, NEXT_DAY]

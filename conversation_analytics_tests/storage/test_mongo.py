@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -30,14 +29,6 @@ from conversation_analytics_tests.storage.mongo_days import (
 )
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-def database(mongo_uri: str, mongo_database: str) -> Iterator[MongoDatabase]:
-    opened = connect(mongo_uri, database=mongo_database)
-    yield opened
-    opened.client.drop_database(mongo_database)
-    opened.client.close()
 
 
 def test_an_empty_day_is_loaded_and_recorded(database: MongoDatabase):

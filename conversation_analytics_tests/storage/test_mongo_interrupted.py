@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +12,7 @@ from pymongo.errors import OperationFailure
 
 from conversation_analytics.errors import FencedWriter
 from conversation_analytics.storage import mongo, mongo_client
-from conversation_analytics.storage.mongo import Converged, connect, recorded
+from conversation_analytics.storage.mongo import Converged, recorded
 from conversation_analytics.storage.mongo_client import MongoDatabase
 from conversation_analytics.storage.mongo_days import DayClaim
 from conversation_analytics_tests.storage.mongo_days import (
@@ -33,14 +32,6 @@ from conversation_analytics_tests.storage.mongo_days import (
 )
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-def database(mongo_uri: str, mongo_database: str) -> Iterator[MongoDatabase]:
-    opened = connect(mongo_uri, database=mongo_database)
-    yield opened
-    opened.client.drop_database(mongo_database)
-    opened.client.close()
 
 
 @pytest.mark.parametrize("after", [False, True])
