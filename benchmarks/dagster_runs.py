@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from conversation_analytics.build import build_defs
 from conversation_analytics.jobs import DAILY_JOB
 from conversation_analytics.partitions import day_key
 
+_CONFIG = Path(__file__).parents[1] / "dagster.yaml"
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
@@ -34,7 +36,8 @@ def _runs(overrides: dict[str, Any], ranges: list[tuple[int, int]], days: int) -
         job = build_defs(settings).resolve_job_def(DAILY_JOB)
         home = Path(folder) / "home"
         home.mkdir()
-        with dg.DagsterInstance.local_temp(str(home)) as instance:
+        shutil.copy(_CONFIG, home)
+        with dg.DagsterInstance.from_config(str(home)) as instance:
             for first, last in ranges:
                 tags = {_RANGE_START: keys[first], _RANGE_END: keys[last]}
                 job.execute_in_process(instance=instance, tags=tags)

@@ -52,7 +52,7 @@ _COLUMNS = {"conversations": _CONVERSATIONS, "messages": _MESSAGES}
 def run(*, quick: bool) -> Report:
     """Measure reading NocoDB's own tables."""
     messages, days = (2_000, 3) if quick else (60_000, 6)
-    with _loaded(messages, days) as (tables, settings):
+    with loaded(messages, days) as (tables, settings):
         found = rounds(
             {
                 "bare loop": partial(measured, bare_loop, tables),
@@ -87,7 +87,7 @@ def run(*, quick: bool) -> Report:
 
 
 @contextmanager
-def _loaded(messages: int, days: int) -> Iterator[tuple[Tables, dict[str, object]]]:
+def loaded(messages: int, days: int) -> Iterator[tuple[Tables, dict[str, object]]]:
     """A NocoDB whose two tables hold an export; the settings to read it."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, start_nocodb() as server:
         progress(f"  loading {messages:,} messages into NocoDB …")

@@ -6,6 +6,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,21 @@ def all_days(overrides: dict[str, Any], days: int) -> dict[str, float]:
         finally:
             runner.close()
     return seconds
+
+
+def refresh(
+    settings: Settings, days: Sequence[date], *, whole: bool = False, merge: bool = False
+) -> None:
+    """Bring days of an existing lake from the source to raw, messages and conversations."""
+    lake, opened, runner = open_lake(settings), open_source(settings), runner_for(settings)
+    request = replace(_request(), whole=whole, merge=merge)
+    try:
+        _commit(lake, RawDays(settings, lake, opened, days, request, runner))
+        for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT):
+            _commit(lake, DerivedDays(settings, lake, unit, days, request, runner))
+    finally:
+        opened.source.close()
+        runner.close()
 
 
 def _commit_raw(settings: Settings, lake: Lake, days: Sequence[date], runner: Runner) -> None:

@@ -15,10 +15,14 @@ from pydantic import SecretStr
 
 from conversation_analytics.assets.lake_tables import LAKE_IO_MANAGER, lake_assets
 from conversation_analytics.assets.partitions import daily_partitions
+from conversation_analytics.checks.agreement import agreement_check
 from conversation_analytics.io_managers.parquet import ParquetIOManager
-from conversation_analytics.jobs import daily_job
+from conversation_analytics.jobs import daily_job, maintenance_job, sweep_job, verify_job
+from conversation_analytics.notifications import notifiers
 from conversation_analytics.resources.lake import LakeResource, LocalLakeResource
 from conversation_analytics.resources.sources import FilesResource, NocoDBResource, SourceResource
+from conversation_analytics.schedules import maintenance_schedule, sweep_schedule
+from conversation_analytics.sensors import changes_sensor, failure_sensor
 from conversation_analytics.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -46,10 +50,19 @@ def build_defs(
 
         assets += mongo_assets(settings, partitions)
         resources |= _mongo(settings)
+    resources |= resource_overrides or {}
+    daily, sweep = daily_job(assets), sweep_job(settings, resources)
+    maintenance = maintenance_job(settings, resources, assets)
     return dg.Definitions(
         assets=assets,
-        jobs=[daily_job(assets)],
-        resources={**resources, **(resource_overrides or {})},
+        asset_checks=[agreement_check(settings, partitions)],
+        jobs=[daily, sweep, verify_job(), maintenance],
+        schedules=[sweep_schedule(settings, sweep), maintenance_schedule(settings, maintenance)],
+        sensors=[
+            changes_sensor(settings, daily, sweep),
+            failure_sensor(settings, notifiers(settings)),
+        ],
+        resources=resources,
         executor=dg.in_process_executor,
     )
 

@@ -10,8 +10,10 @@
     │   ├── StoreUnavailable     unreachable, read-only, full, or access denied
     │   ├── LakeMismatch         the lake was made with other settings
     │   ├── FencedWriter         a newer writer has claimed the day
-    │   └── StaleInput           an input changed between reading it and committing
-    └── DataCheckFailed          a blocking check refused a day's rows
+    │   ├── StaleInput           an input changed between reading it and committing
+    │   └── TornDay              a day's write was cut off half-way
+    ├── DataCheckFailed          a blocking check refused a day's rows
+    └── MassDeletion             more rows would vanish at once than is allowed
 
 A message says what was wrong, where, and what to do about it. None contains a secret.
 """
@@ -63,5 +65,17 @@ class StaleInput(StorageError):
     """An input changed between reading it and committing what was derived from it."""
 
 
+class TornDay(StorageError):
+    """A day's files do not belong to its manifest: its write was cut off half-way."""
+
+
 class DataCheckFailed(ConversationAnalyticsError):
     """A blocking check refused a day's rows, so nothing of them was committed."""
+
+
+class MassDeletion(ConversationAnalyticsError):
+    """More of the known rows would be removed at once than MAX_DELETE_FRACTION allows."""
+
+
+# What may be well again soon although nobody does anything: worth another try.
+TRANSIENT = (SourceUnavailable, StoreUnavailable)

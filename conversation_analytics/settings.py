@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     analytics_timezone: str = "UTC"
     partitions_start_date: date = date(2024, 1, 1)
     sync_lag_seconds: float = Field(5, ge=0, le=86_400)
+    sync_interval_seconds: int = Field(30, ge=5, le=86_400)
+    max_delete_fraction: float = Field(0.2, ge=0, le=1)
+    sweep_interval_hours: int = 24
 
     nocodb_base_url: str | None = None
     nocodb_api_token: SecretStr | None = None
@@ -81,6 +84,9 @@ class Settings(BaseSettings):
     batch_size: int = Field(1_000, ge=1, le=100_000)
     max_retries: int = Field(5, ge=0, le=20)
     retry_delay: float = Field(1.0, ge=0, le=3_600, description="seconds before the first retry")
+
+    alert_webhook_url: SecretStr | None = None
+    run_retention_days: int = Field(90, ge=1, le=3_650)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_file: Path | None = None
@@ -134,10 +140,24 @@ class Settings(BaseSettings):
             raise ValueError("must start with mongodb:// or mongodb+srv://")
         return value
 
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _is_secret_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.match(r"https?://[^/\s]+", value.get_secret_value()):
+            raise ValueError("must be a URL that starts with http:// or https://")
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("sweep_interval_hours")
+    @classmethod
+    def _divides_a_day(cls, value: int) -> int:
+        if value not in (1, 2, 3, 4, 6, 8, 12, 24):
+            raise ValueError("must be 1, 2, 3, 4, 6, 8, 12 or 24")
+        return value
 
     @field_validator("s3_prefix")
     @classmethod

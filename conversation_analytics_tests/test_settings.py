@@ -27,6 +27,7 @@ SECRETS = {
     "NOCODB_API_TOKEN": "nc-hush-hush",
     "MONGODB_URI": "mongodb://user:hush-hush@localhost/db",
     "AWS_SECRET_ACCESS_KEY": "aws-hush-hush",
+    "ALERT_WEBHOOK_URL": "https://hooks.example.org/hush-hush",
 }
 NOCODB = {
     "NOCODB_BASE_URL": "https://nocodb.example.org",
@@ -61,6 +62,9 @@ WRONG = [
     ("SYNC_LAG_SECONDS", "-1", "greater than or equal to 0"),
     ("SYNC_LAG_SECONDS", "inf", "less than or equal to 86400"),
     ("SYNC_LAG_SECONDS", "nan", "or equal to"),
+    ("SYNC_INTERVAL_SECONDS", "4", "greater than or equal to 5"),
+    ("SWEEP_INTERVAL_HOURS", "5", "1, 2, 3, 4, 6, 8, 12 or 24"),
+    ("MAX_DELETE_FRACTION", "1.1", "less than or equal to 1"),
     ("NOCODB_BASE_URL", "nocodb.example.org", "must be a URL that starts with http://"),
     ("S3_ENABLED", "perhaps", "must be true or false"),
     ("S3_BUCKET", "s3://bucket/folder", "must be the name of a bucket alone"),
@@ -81,8 +85,11 @@ WRONG = [
     ("MAX_RETRIES", "21", "less than or equal to 20"),
     ("MAX_RETRIES", "2.5", "must be a whole number"),
     ("RETRY_DELAY", "slow", "must be a number"),
+    ("RUN_RETENTION_DAYS", "0", "greater than or equal to 1"),
     ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
 ]
+# Not repeated when they are wrong; see test_a_refused_secret_is_not_repeated.
+REFUSED_SECRETS = {"MONGODB_URI", "ALERT_WEBHOOK_URL"}
 # Any text is a name or a path; what is behind it is looked at when it is used.
 FREE_TEXT = {
     "SOURCE_DIR",
@@ -114,7 +121,7 @@ def test_a_wrong_value_names_variable_value_and_what_is_allowed(
 
 
 def test_every_setting_that_can_be_wrong_is_tried_above() -> None:
-    assert {name for name, _, _ in WRONG} == set(NAMES) - FREE_TEXT - {"MONGODB_URI"}
+    assert {name for name, _, _ in WRONG} == set(NAMES) - FREE_TEXT - REFUSED_SECRETS
 
 
 def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +140,7 @@ def test_a_secret_is_in_no_message_and_in_no_repr(monkeypatch: pytest.MonkeyPatc
     ("variables", "words"),
     [
         ({"MONGODB_URI": "http://user:hush-hush@host"}, "MONGODB_URI=(not shown): must start with"),
+        ({"ALERT_WEBHOOK_URL": "hooks/hush-hush"}, "ALERT_WEBHOOK_URL=(not shown): must be a URL"),
         ({**SECRETS, "AWS_ACCESS_KEY_ID": ""}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ({"NOCODB_BASE_URL": "ftp://user:hush-hush@host"}, "'ftp://***@host': must be a URL"),
         ({**SECRETS, "MAX_WORKERS": "none", "AWS_ACCESS_KEY_ID": "key"}, "MAX_WORKERS='none'"),

@@ -5,14 +5,17 @@ Each returns a `DayStream`; see `io_managers.day_stream` for who does the work a
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from conversation_analytics.checks.blocking import blocking_checks
 from conversation_analytics.compute.runner import runner_for
 from conversation_analytics.io_managers.day_stream import DayStream
 from conversation_analytics.io_managers.metadata import column_schema
+from conversation_analytics.io_managers.retries import retried_if_unavailable, step_retries
 from conversation_analytics.partitions import parse_day
 from conversation_analytics.resources.lake import LakeResource
 from conversation_analytics.resources.sources import SourceResource
@@ -33,6 +36,23 @@ LAKE_IO_MANAGER = "lake_io_manager"
 OWNER = "team:analytics"
 SOURCE_POOL = "nocodb_api"
 SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+class ReadingConfig(dg.Config):
+    """How the source is read by a run."""
+
+    whole: bool = Field(False, description="Read all of it, even where asking for days is cheaper.")
+    merge: bool = Field(
+        False, description="Put rows that changed into what the lake has, where that is safe."
+    )
+    force: bool = Field(
+        False, description="Let any number of rows vanish, more than MAX_DELETE_FRACTION too."
+    )
+
+
+def reading_config(**reading: bool) -> dict[str, Any]:
+    """The configuration of a run that reads the source so; see `ReadingConfig`."""
+    return {"ops": {"raw": {"config": reading}}}
 
 
 def request_of(context: dg.AssetExecutionContext) -> Request:
@@ -84,6 +104,7 @@ def _spec(schema: TableSchema, group: str, **more: Any) -> dg.AssetSpec:
 
 def _raw_asset(settings: Settings, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     tables = (RAW_CONVERSATIONS, RAW_MESSAGES, QUARANTINE)
+    retries = step_retries(settings)
 
     @dg.multi_asset(
         name="raw",
@@ -94,13 +115,23 @@ def _raw_asset(settings: Settings, partitions: dg.PartitionsDefinition[str]) -> 
         pool=SOURCE_POOL,
     )
     def raw(
-        context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
+        context: dg.AssetExecutionContext,
+        config: ReadingConfig,
+        source: SourceResource,
+        lake: LakeResource,
     ) -> Iterator[Any]:
         """What the source says of the conversations of each day, read once for all days."""
         days = [parse_day(key) for key in context.partition_keys]
-        with source.session() as opened, closing(runner_for(settings)) as runner:
-            items = RawDays(settings, lake.open(), opened, days, request_of(context), runner)
-            yield from DayStream(context, items).outputs()
+        request = replace(
+            request_of(context), whole=config.whole, merge=config.merge, force=config.force
+        )
+        with (
+            retried_if_unavailable(context, retries),
+            source.session() as opened,
+            closing(runner_for(settings)) as runner,
+        ):
+            items = RawDays(settings, lake.open(), opened, days, request, runner)
+            yield from DayStream(context, items, retries).outputs()
 
     return raw
 
@@ -125,6 +156,6 @@ def _derived_asset(
         days = [parse_day(key) for key in context.partition_keys]
         with closing(runner_for(settings)) as runner:
             items = DerivedDays(settings, lake.open(), unit, days, request_of(context), runner)
-            yield from DayStream(context, items).outputs()
+            yield from DayStream(context, items, step_retries(settings)).outputs()
 
     return derived

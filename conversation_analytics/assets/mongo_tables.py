@@ -9,6 +9,7 @@ from conversation_analytics.assets.lake_tables import OWNER, SINGLE_RUN
 from conversation_analytics.io_managers.day_stream import DayStream
 from conversation_analytics.io_managers.metadata import column_schema
 from conversation_analytics.io_managers.mongo import COLLECTION
+from conversation_analytics.io_managers.retries import retried_if_unavailable, step_retries
 from conversation_analytics.partitions import parse_day
 from conversation_analytics.resources.lake import LakeResource
 from conversation_analytics.resources.mongo import MongoResource
@@ -24,24 +25,31 @@ def mongo_assets(
     settings: Settings, partitions: dg.PartitionsDefinition[str]
 ) -> list[dg.AssetsDefinition]:
     """The collections' assets for the settings."""
+    retries = step_retries(settings)
     return [
         _collection(
             "mongo_conversation_analytics",
             settings.mongodb_conversations_collection,
             CONVERSATIONS_UNIT,
             partitions,
+            retries,
         ),
         _collection(
             "mongo_conversation_messages",
             settings.mongodb_messages_collection,
             MESSAGES_UNIT,
             partitions,
+            retries,
         ),
     ]
 
 
 def _collection(
-    name: str, collection: str, unit: Unit, partitions: dg.PartitionsDefinition[str]
+    name: str,
+    collection: str,
+    unit: Unit,
+    partitions: dg.PartitionsDefinition[str],
+    retries: dg.RetryPolicy,
 ) -> dg.AssetsDefinition:
     (schema,) = unit.tables
 
@@ -61,7 +69,9 @@ def _collection(
         context: dg.AssetExecutionContext, lake: LakeResource, mongo: MongoResource
     ) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
-        known = recorded(mongo.connect(), collection)
-        yield from DayStream(context, lake_days(lake.open(), unit, days, known)).outputs()
+        with retried_if_unavailable(context, retries):
+            known = recorded(mongo.connect(), collection)
+        items = lake_days(lake.open(), unit, days, known)
+        yield from DayStream(context, items, retries).outputs()
 
     return collection_asset

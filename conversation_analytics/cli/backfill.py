@@ -36,6 +36,9 @@ def backfill(
         bool, typer.Option("--rebuild", help="Empty the lake first, then fill it anew.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before emptying.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let rows vanish, more than MAX_DELETE_FRACTION too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read the source for a range of days and refresh everything made of them, in one run.
@@ -55,7 +58,7 @@ def backfill(
                 typer.confirm(f"Delete {what} and read everything again?", abort=True, err=True)
             prepared.empty(keys)
             say(f"deleted {what}")
-        outcome = prepared.run(begin, end, select)
+        outcome = prepared.run(begin, end, select, force=force)
     if as_json:
         show_json(outcome.as_dict())
     else:

@@ -18,16 +18,17 @@ from conversation_analytics.cli.home import open_instance
 from conversation_analytics.cli.output import ExitCode, exit_code_of, say
 from conversation_analytics.cli.output import errors as console
 from conversation_analytics.cli.progress import AssetFigures, RunFigures, followed
-from conversation_analytics.cli.reconcile import collections_of, report_unseen_days
 from conversation_analytics.errors import SettingsError, SourceError
 from conversation_analytics.jobs import DAILY_JOB
 from conversation_analytics.partitions import contiguous_ranges, days_between
+from conversation_analytics.reconcile import collections_of, report_unseen_days
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource, open_source
 from conversation_analytics.storage.identity import LakeIdentity, ensure_identity
 from conversation_analytics.storage.lake import Lake, open_lake
 from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY, UNPLACED
 from conversation_analytics.storage.mongo_client import connect
+from conversation_analytics.transforms.settled import settle_source
 from conversation_analytics.transforms.span import data_span
 
 _RAW_ASSETS = frozenset(dg.AssetKey(schema.name) for schema in RAW.tables)
@@ -153,20 +154,41 @@ class PreparedBackfill:
         """Delete the lake and what was made of it."""
         rebuild.empty(self.settings, self.lake, keys, self.instance, self._graph)
 
-    def run(self, first: date | None, last: date | None, selection: str | None) -> Outcome:
+    def refresh(self, first: date, last: date, *, whole: bool, force: bool) -> Outcome:
+        """Refresh every asset of a range of days that is known to be behind.
+
+        Args:
+            first: first day.
+            last: last day, included.
+            whole: whether to read the whole source in any case.
+            force: whether any number of known rows may vanish.
+        """
+        assets = runs.assets_of(self.job)
+        work = runs.Work(self.job, assets, first, last, whole=whole, merge=not whole, force=force)
+        return self._execute(work)
+
+    def run(
+        self,
+        first: date | None,
+        last: date | None,
+        selection: str | None,
+        *,
+        force: bool = False,
+    ) -> Outcome:
         """Refresh a range of days, or go on with the last run that did not get through it.
 
         Args:
             first: first day; null for the first with data.
             last: last day, included; null for the last with data.
             selection: assets; null for all.
+            force: whether any number of known rows may vanish.
 
         Raises:
             ConversationAnalyticsError: it cannot start; nothing was changed.
         """
         assets = runs.select_assets(self.job, selection)
         if assets & set(collections_of(self._graph)):
-            self._check_mongo()
+            self.check_mongo()
         if assets & _RAW_ASSETS:
             opened = open_source(self.settings)
             try:
@@ -176,7 +198,7 @@ class PreparedBackfill:
         else:
             ensure_identity(self.lake.store, LakeIdentity.of(self.settings))
             begin, end = self._range(None, first, last)
-        return self._execute(runs.Work(self.job, assets, begin, end))
+        return self._execute(runs.Work(self.job, assets, begin, end, force=force))
 
     def _execute(self, work: runs.Work) -> Outcome:
         previous = runs.unfinished_run(self.instance, work)
@@ -202,7 +224,12 @@ class PreparedBackfill:
             reported=report_unseen_days(self.instance, self.settings, self.lake, self._graph),
         )
 
-    def _check_mongo(self) -> None:
+    def check_mongo(self) -> None:
+        """Make sure that MongoDB answers, if it is used.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
         if self.settings.mongodb_uri:
             uri = self.settings.mongodb_uri.get_secret_value()
             connect(uri, database=self.settings.mongodb_database).client.close()
@@ -237,10 +264,7 @@ class PreparedBackfill:
     def _of_source(self, opened: OpenedSource, *, wanted: bool) -> tuple[date, ...]:
         """The first and the last day of the source, if wanted and if it has rows."""
         info = opened.source.probe()
-        identity = LakeIdentity.of(
-            self.settings, source=info.fingerprint, profile=opened.mapping.fingerprint
-        )
-        ensure_identity(self.lake.store, identity)
+        settle_source(self.settings, self.lake.store, opened, info)
         if not wanted:
             return ()
         with console.status("looking for the first and the last day with data"):

@@ -7,9 +7,18 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from conversation_analytics.cli.sync import words_of
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS, RAW_MESSAGES
 from conversation_analytics.settings import Settings
-from conversation_analytics.storage.identity import LakeIdentity, read_identity
+from conversation_analytics.storage.failed import FailedDays, Failure
+from conversation_analytics.storage.freshness import (
+    DERIVED,
+    Records,
+    lake_problems,
+    mongo_problems,
+    mongo_records,
+)
+from conversation_analytics.storage.identity import LakeIdentity, ensure_identity, read_identity
 from conversation_analytics.storage.lake import Lake, open_lake
 from conversation_analytics.storage.layout import (
     CONVERSATIONS_UNIT,
@@ -17,14 +26,10 @@ from conversation_analytics.storage.layout import (
     RAW,
     UNITS,
     UNKNOWN_DAY,
-    UNPLACED,
+    Day,
 )
 from conversation_analytics.storage.manifest import Manifest
-from conversation_analytics.storage.mongo_client import connect
-from conversation_analytics.storage.mongo_days import DayRecord, recorded
-
-_DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT)
-Records = Mapping[str, Mapping[date, DayRecord]]
+from conversation_analytics.sync.pending import pending_days
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,9 @@ class DayState:
         committed: when the raw rows were written.
         mongo: what MongoDB has of it: ``current``, ``behind`` or ``missing``; null without MongoDB.
         problems: what is not up to date, and what to do.
+        pending: what was seen in the source and is not in the lake yet, with the number of rows;
+            null if nothing is.
+        error: why it was not written the last time; null if it was.
     """
 
     day: date
@@ -54,16 +62,50 @@ class DayState:
     committed: datetime | None
     mongo: str | None
     problems: tuple[str, ...]
+    pending: dict[str, int] | None = None
+    error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The state for `--json`."""
         return asdict(self)
 
 
-def day_states(
-    settings: Settings, first: date | None, last: date | None
-) -> tuple[str, list[DayState]]:
-    """Where the lake is, and the states of its days from `first` to `last`, in order.
+@dataclass(frozen=True)
+class LakeState:
+    """The days of a lake.
+
+    Attributes:
+        url: where it is.
+        days: those that were asked for, in order.
+        unplaced: what is wrong with the rows whose day cannot be told.
+    """
+
+    url: str
+    days: list[DayState]
+    unplaced: tuple[str, ...] = ()
+
+    def problems(self) -> list[tuple[Day, str]]:
+        """Everything that is not as it should be, with its day."""
+        found: list[tuple[Day, str]] = []
+        for state in self.days:
+            found += [(state.day, problem) for problem in state.problems]
+            if state.pending is not None:
+                found.append((state.day, f"{words_of(state.pending)}: sync refreshes it"))
+            if state.error is not None:
+                found.append((state.day, f"the last try failed: {state.error}"))
+        return found + [(UNKNOWN_DAY, problem) for problem in self.unplaced]
+
+
+@dataclass(frozen=True)
+class _Open:
+    """What is still to be done, by day."""
+
+    pending: Mapping[Day, dict[str, int]]
+    errors: Mapping[Day, str]
+
+
+def lake_state(settings: Settings, first: date | None, last: date | None) -> LakeState:
+    """The states of the lake's days from `first` to `last`.
 
     Raises:
         StorageError: the lake or MongoDB cannot be read.
@@ -72,65 +114,75 @@ def day_states(
     lake = open_lake(settings)
     if read_identity(lake.store) is not None:
         _same_meaning(settings, lake)
+    records = mongo_records(settings)
+    pending = {one.day: one.reasons for one in pending_days(lake, records)}
+    open_ = _Open(pending, _errors(lake))
+    committed = {day for unit in (RAW, *DERIVED) for day in lake.days(unit)}
+    known = committed | {day for day in (*open_.pending, *open_.errors) if day != UNKNOWN_DAY}
     days = sorted(
         day
-        for day in {day for unit in (RAW, *_DERIVED) for day in lake.days(unit)}
-        if (first is None or day >= first) and (last is None or day <= last)
+        for day in known
+        if not isinstance(day, str)
+        and (first is None or day >= first)
+        and (last is None or day <= last)
     )
-    manifests = {unit.name: lake.manifests(unit, days) for unit in (RAW, *_DERIVED)}
-    records = _records(settings)
-    return lake.store.url, [_state(day, manifests, records) for day in days]
+    manifests = {unit.name: lake.manifests(unit, days) for unit in (RAW, *DERIVED)}
+    states = [_state(day, manifests, records, open_) for day in days]
+    return LakeState(lake.store.url, states, tuple(_unplaced_problems(open_)))
 
 
-def unplaced_rows(settings: Settings) -> int:
-    """Quarantined rows whose day cannot be told."""
-    manifest = open_lake(settings).manifest(UNPLACED, UNKNOWN_DAY)
-    return manifest.rows if manifest else 0
+def _errors(lake: Lake) -> dict[Day, str]:
+    """Why days were not written the last time they were tried, in any of their units."""
+    found: dict[Day, str] = {}
+    for failure in FailedDays(lake.store).failures():
+        if not _written_since(lake, failure):
+            words = f"{failure.error} (run {failure.run_id}, {failure.at:%Y-%m-%d %H:%M}Z)"
+            found[failure.day] = "; ".join(filter(None, (found.get(failure.day), words)))
+    return found
+
+
+def _written_since(lake: Lake, failure: Failure) -> bool:
+    """Whether the day was written after all, by a run that died before it could say so."""
+    manifest = lake.manifest(UNITS[failure.unit], failure.day)
+    return manifest is not None and manifest.committed_at > failure.at
+
+
+def _unplaced_problems(open_: _Open) -> list[str]:
+    pending, error = open_.pending.get(UNKNOWN_DAY), open_.errors.get(UNKNOWN_DAY)
+    problems = [] if pending is None else [f"{words_of(pending)}: sync refreshes it"]
+    return problems if error is None else [*problems, f"the last try failed: {error}"]
 
 
 def totals(states: list[DayState]) -> dict[str, int]:
     """The sums over days."""
     names = ("raw_rows", "conversations", "messages", "quarantined")
     sums = {name: sum(getattr(state, name) or 0 for state in states) for name in names}
-    return {"days": len(states), **sums, "problems": sum(len(s.problems) for s in states)}
+    return {
+        "days": len(states),
+        **sums,
+        "problems": sum(len(state.problems) for state in states),
+        "pending": sum(state.pending is not None for state in states),
+        "failed": sum(state.error is not None for state in states),
+    }
 
 
 def _same_meaning(settings: Settings, lake: Lake) -> None:
     """Refuse a lake whose days mean something else; nothing is written."""
-    from conversation_analytics.storage.identity import ensure_identity
-
     ensure_identity(lake.store, LakeIdentity.of(settings))
 
 
-def _records(settings: Settings) -> Records | None:
-    """MongoDB's complete days by unit; null without MongoDB."""
-    if not settings.mongodb_uri:
-        return None
-    uri = settings.mongodb_uri.get_secret_value()
-    database = connect(uri, database=settings.mongodb_database)
-    try:
-        return {
-            CONVERSATIONS_UNIT.name: recorded(database, settings.mongodb_conversations_collection),
-            MESSAGES_UNIT.name: recorded(database, settings.mongodb_messages_collection),
-        }
-    finally:
-        database.client.close()
-
-
 def _state(
-    day: date, manifests: Mapping[str, Mapping[date, Manifest]], records: Records | None
+    day: date,
+    manifests: Mapping[str, Mapping[date, Manifest]],
+    records: Records | None,
+    open_: _Open,
 ) -> DayState:
     here = {unit: found[day] for unit, found in manifests.items() if day in found}
     raw = here.get(RAW.name)
-    problems = [] if raw else ["it has no raw rows: backfill the day"]
-    for unit in _DERIVED:
-        problems += _behind(unit.name, here)
+    problems = lake_problems(here)
     mongo = None
     if records is not None:
-        wanted = [
-            (unit.name, here.get(unit.name), records[unit.name].get(day)) for unit in _DERIVED
-        ]
-        mongo, more = _mongo(wanted)
+        mongo, more = mongo_problems(day, here, records)
         problems += more
     return DayState(
         day=day,
@@ -143,36 +195,9 @@ def _state(
         committed=raw.committed_at if raw else None,
         mongo=mongo,
         problems=tuple(problems),
+        pending=open_.pending.get(day),
+        error=open_.errors.get(day),
     )
-
-
-def _behind(unit: str, here: Mapping[str, Manifest]) -> list[str]:
-    """What is wrong with a derived unit of a day."""
-    manifest = here.get(unit)
-    if manifest is None:
-        return [f"{unit} were not made: backfill the day with --select {unit}"]
-    return [
-        f"{unit} were made of other {name} than there are now: backfill the day"
-        for name in UNITS[unit].inputs
-        if name in here and manifest.inputs.get(name) != here[name].content_hash
-    ]
-
-
-def _mongo(
-    wanted: list[tuple[str, Manifest | None, DayRecord | None]],
-) -> tuple[str, list[str]]:
-    """MongoDB's state of a day, and what is wrong with it."""
-    state, problems = "current", []
-    for unit, manifest, record in wanted:
-        if manifest is None:
-            continue
-        if record is None:
-            state = "missing"
-            problems.append(f"MongoDB has no complete {unit} of it: backfill the day")
-        elif record.content_hash != manifest.content_hash:
-            state = "behind" if state == "current" else state
-            problems.append(f"MongoDB has older {unit} of it: backfill the day")
-    return state, problems
 
 
 def _rows(manifest: Manifest | None, *tables: str) -> int | None:

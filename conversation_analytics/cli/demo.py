@@ -44,7 +44,8 @@ def demo(
     from conversation_analytics.cli.backfilling import Backfill
 
     with Backfill(settings).prepared() as prepared:
-        outcome = prepared.run(None, None, None)
+        # A demo repeated with less data is meant to have less.
+        outcome = prepared.run(None, None, None, force=True)
     show_outcome(outcome)
     if outcome.success:
         _show_summary(settings, prepared.lake)

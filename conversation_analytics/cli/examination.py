@@ -20,6 +20,7 @@ from conversation_analytics.sources.open import open_source
 from conversation_analytics.storage.identity import LakeIdentity, ensure_identity, read_identity
 from conversation_analytics.storage.lake import open_store
 from conversation_analytics.storage.mongo_client import connect, describe
+from conversation_analytics.transforms.settled import column_problems
 
 _GIGABYTE = 1_000_000_000
 _LITTLE_SPACE = 2 * _GIGABYTE
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     checks: dict[str, Callable[[Settings], Finding]] = {
         "time zone": _time_zone,
         "source": _source,
+        "source columns": _columns,
         "lake": _lake,
         "lake identity": _identity,
         "MongoDB": _mongo,
@@ -83,6 +85,18 @@ def _source(settings: Settings) -> Finding:
         words += f"; its clock and this one's are {drift:.0f} s apart: set one of them right"
         return Finding("source", "warn", words)
     return Finding("source", "ok", words)
+
+
+def _columns(settings: Settings) -> Finding:
+    opened = open_source(settings)
+    try:
+        problems = column_problems(open_store(settings), opened, opened.source.probe())
+    finally:
+        opened.source.close()
+    if problems:
+        words = f"{'; '.join(problems)}: undo that, or source check --accept"
+        return Finding("source columns", "fail", words)
+    return Finding("source columns", "ok", "those that the lake was filled from, or new ones")
 
 
 def _lake(settings: Settings) -> Finding:

@@ -15,7 +15,17 @@ from conversation_analytics.errors import SettingsError
 
 _CONFIG = "dagster.yaml"
 # For a home made where there is no dagster.yaml to copy.
-_MINIMAL = "telemetry:\n  enabled: false\nconcurrency:\n  pools:\n    default_limit: 1\n"
+_MINIMAL = """\
+telemetry:
+  enabled: false
+concurrency:
+  pools:
+    default_limit: 1
+event_log_storage:
+  module: conversation_analytics.resources.event_log
+  class: PooledEventLogStorage
+  config: {}
+"""
 
 
 def home_folder() -> Path:

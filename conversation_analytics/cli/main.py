@@ -18,6 +18,8 @@ from conversation_analytics.cli.generate import generate
 from conversation_analytics.cli.output import CommandGroup
 from conversation_analytics.cli.source import source_app
 from conversation_analytics.cli.status import status
+from conversation_analytics.cli.sync import sync
+from conversation_analytics.cli.verify import verify
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -49,5 +51,7 @@ app.command()(demo)
 app.command()(generate)
 app.add_typer(source_app, name="source")
 app.command()(backfill)
+app.command()(sync)
 app.command()(status)
+app.command()(verify)
 app.command()(doctor)

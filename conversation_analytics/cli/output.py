@@ -17,6 +17,7 @@ from conversation_analytics.errors import (
     ConversationAnalyticsError,
     DataCheckFailed,
     FencedWriter,
+    MassDeletion,
     SettingsError,
     StaleInput,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("conversation_analytics")
 _WIDE = 240
-_OF_DATA = (DataCheckFailed, FencedWriter, StaleInput)
+_OF_DATA = (DataCheckFailed, FencedWriter, MassDeletion, StaleInput)
 
 errors = Console(stderr=True)
 """Standard error: progress, notes and errors."""

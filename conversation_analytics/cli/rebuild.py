@@ -6,13 +6,14 @@ import re
 
 import dagster as dg
 
-from conversation_analytics.cli.reconcile import collections_of
+from conversation_analytics.reconcile import collections_of
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import (
     CLAIMS_FOLDER,
     INDEX_FOLDER,
     LAKE_FILE,
+    SYNC_FOLDER,
     UNITS,
     UNKNOWN_DAY,
     Layout,
@@ -32,7 +33,7 @@ def keys_to_delete(lake: Lake) -> list[str]:
     keys = []
     for prefix, pattern in _patterns().items():
         keys += [key for key in lake.store.list(prefix) if pattern.fullmatch(key)]
-    for folder in (INDEX_FOLDER, CLAIMS_FOLDER):
+    for folder in (INDEX_FOLDER, CLAIMS_FOLDER, SYNC_FOLDER):
         keys += lake.store.list(folder)
     return [*dict.fromkeys(keys), *(key for key in lake.store.list(LAKE_FILE) if key == LAKE_FILE)]
 

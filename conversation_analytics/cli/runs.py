@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -16,13 +17,13 @@ from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 from dagster._core.workspace.load import location_origin_from_module_name
 
+from conversation_analytics.assets.lake_tables import reading_config
 from conversation_analytics.cli.home import home_folder
 from conversation_analytics.errors import ConversationAnalyticsError, SettingsError
 from conversation_analytics.partitions import day_key
+from conversation_analytics.run_requests import RANGE_END_TAG, RANGE_START_TAG
 
 CODE_LOCATION = "conversation_analytics.definitions"
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
 # Holds the run's own id: a repetition by the UI inherits the tag, but is not ours to look after.
 OWN_RUN_TAG = "conversation_analytics/command_line_run"
 
@@ -47,17 +48,30 @@ class Work:
         assets: the assets to refresh.
         first: first day.
         last: last day.
+        whole: whether to read the whole source in any case.
+        merge: whether changed rows may be put into what the lake has.
+        force: whether any number of known rows may vanish.
     """
 
     job: dg.JobDefinition
     assets: frozenset[dg.AssetKey]
     first: date
     last: date
+    whole: bool = False
+    merge: bool = False
+    force: bool = False
 
     @property
     def everything(self) -> bool:
         """Whether all assets of the job are refreshed."""
         return self.assets == assets_of(self.job)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's configuration."""
+        reading = {"whole": self.whole, "merge": self.merge, "force": self.force}
+        chosen = {name: True for name, wanted in reading.items() if wanted}
+        return {**_QUIET, **(reading_config(**chosen) if chosen else {})}
 
     @property
     def range_tags(self) -> dict[str, str]:
@@ -127,8 +141,9 @@ def create_run(
     return instance.create_run_for_job(
         work.job,
         run_id=run_id,
-        run_config=_QUIET,
-        tags={**work.range_tags, OWN_RUN_TAG: run_id},
+        run_config=work.config,
+        # Who gave the command repeats it: Dagster is not to start it again behind their back.
+        tags={**work.range_tags, OWN_RUN_TAG: run_id, "dagster/max_retries": "0"},
         root_run_id=(previous.root_run_id or previous.run_id) if previous else None,
         parent_run_id=previous.run_id if previous else None,
         asset_selection=None if work.everything else work.assets,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from conversation_analytics.cli.output import Json, read_settings, show, show_json, show_table
+from conversation_analytics.cli.output import (
+    ExitCode,
+    Json,
+    read_settings,
+    say,
+    show,
+    show_json,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from conversation_analytics.sources.base import SourceInfo
@@ -21,21 +29,46 @@ def _group() -> None:
 
 
 @source_app.command()
-def check(as_json: Json = False) -> None:
-    """Reach the source and show which column is read as what."""
+def check(
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="From now on read rows with the columns there are now."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Reach the source and show which column is read as what.
+
+    Exit status 1 if columns have changed since the lake was filled, so that nothing is read until
+    that is undone or accepted.
+    """
     from conversation_analytics.sources.interpret import build_interpreter
     from conversation_analytics.sources.open import open_source
+    from conversation_analytics.storage.lake import open_store
+    from conversation_analytics.transforms.settled import accept_columns, column_problems
 
     settings = read_settings()
+    store = open_store(settings)
     opened = open_source(settings)
     try:
         info = opened.source.probe()
         found = _described(info, build_interpreter(opened.mapping, info))
+        if accept:
+            accept_columns(settings, store, opened, info)
+        problems = column_problems(store, opened, info)
     finally:
         opened.source.close()
     if as_json:
-        show_json(found)
-        return
+        show_json({**found, "changed_columns": problems})
+    else:
+        _show(found)
+        for problem in problems:
+            say(problem)
+        if problems:
+            say("To read rows with the columns as they are now: source check --accept")
+    raise typer.Exit(ExitCode.DIFFERENCE if problems else ExitCode.OK)
+
+
+def _show(found: dict[str, Any]) -> None:
     facts = [[name, found[name]] for name in ("kind", "location", "profile", "clock")]
     facts += [[name.replace("_", " "), value] for name, value in found["details"].items()]
     show_table("Source", ["", "found"], facts)

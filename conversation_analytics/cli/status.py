@@ -15,11 +15,13 @@ from conversation_analytics.cli.output import (
     show_json,
     show_table,
 )
+from conversation_analytics.cli.sync import words_of
 
 if TYPE_CHECKING:
     from conversation_analytics.cli.day_states import DayState
 
 _SHOWN_DAYS = 31
+_ERROR_CHARACTERS = 40
 
 
 def status(
@@ -27,16 +29,16 @@ def status(
     last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show each day's rows, when it was last read, and what is not up to date.
+    """Show each day's rows, when it was last read, and what is pending, failed or not up to date.
 
-    Exit status 1 if anything is not up to date.
+    Exit status 1 if anything is.
     """
-    from conversation_analytics.cli.day_states import day_states, totals
+    from conversation_analytics.cli.day_states import lake_state, totals
 
     settings = read_settings()
     begin, end = day_option("--from", first), day_option("--to", last)
-    url, states = day_states(settings, begin, end)
-    problems = [(state.day, problem) for state in states for problem in state.problems]
+    found = lake_state(settings, begin, end)
+    url, states, problems = found.url, found.days, found.problems()
     if as_json:
         show_json(
             {
@@ -57,15 +59,24 @@ def status(
 def _show_days(states: list[DayState], days: int, url: str) -> None:
     with_mongo = any(state.mongo is not None for state in states)
     columns = ["day", "raw rows", "conversations", "messages", "quarantined", "epoch"]
-    columns += ["last synced", "committed"] + (["MongoDB"] if with_mongo else [])
+    columns += ["last synced", "committed", "pending", "error"]
+    columns += ["MongoDB"] if with_mongo else []
     rows = []
     for state in states:
         row = [str(state.day), state.raw_rows, state.conversations, state.messages]
         row += [state.quarantined, state.epoch, _minute(state.synced_to), _minute(state.committed)]
+        row += [words_of(state.pending) if state.pending else None, _shortened(state.error)]
         rows.append(row + ([state.mongo] if with_mongo else []))
     show_table(f"{url}: {days:,} days", columns, rows)
     if len(states) < days:
         show(f"the last {len(states)} of {days:,} days; see others with --from and --to")
+
+
+def _shortened(error: str | None) -> str | None:
+    """The beginning of an error; all of it stands above the days."""
+    if error is None or len(error) <= _ERROR_CHARACTERS:
+        return error
+    return error[: _ERROR_CHARACTERS - 1] + "…"
 
 
 def _minute(moment: object) -> str | None:

@@ -23,6 +23,7 @@ from dagster._core.definitions.source_asset import (
 )
 
 from conversation_analytics.checks.blocking import VALID
+from conversation_analytics.io_managers.retries import retried_if_unavailable, to_be_retried
 from conversation_analytics.partitions import day_key
 from conversation_analytics.schemas.validation import CheckResult
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
@@ -62,12 +63,14 @@ class StreamedDay:
         assets: the assets it belongs to; empty if it failed.
         error: why it failed, empty if it did not.
         checks: findings of a day that failed.
+        transient: whether a day that failed may go well if it is only tried again.
     """
 
     day: Day
     assets: tuple[AssetDay, ...] = ()
     error: str = ""
     checks: tuple[CheckResult, ...] = ()
+    transient: bool = False
 
 
 @dataclass
@@ -77,14 +80,18 @@ class DayStream:
     Attributes:
         context: the context of the asset that returns it.
         items: days for the IO manager to commit, whatever that means to it.
+        retries: how often the step is run again where source or store cannot be reached.
         failed: day → error, filled while iterating.
         finished: whether all days were iterated; the other outputs of a multi-asset find it so.
+        unavailable: whether some of the days failed because a store could not be reached.
     """
 
     context: dg.AssetExecutionContext
     items: Iterable[Any]
+    retries: dg.RetryPolicy
     failed: dict[str, str] = field(default_factory=dict)
     finished: bool = False
+    unavailable: bool = False
     passed: dict[str, bool] = field(default_factory=dict)
     _pointers: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -96,18 +103,26 @@ class DayStream:
 
         Raises:
             dagster.Failure: names the days that failed; the others are committed and reported.
+            dagster.RetryRequested: source or store could not be reached; the rest is done later.
         """
-        self._find_inputs()
-        for done in commit(self.items):
-            self._report(done)
+        with retried_if_unavailable(self.context, self.retries):
+            self._find_inputs()
+            for done in commit(self.items):
+                self._report(done)
         self.finished = True
         if self.failed:
-            days = ", ".join(sorted(self.failed))
-            raise dg.Failure(
-                f"{len(self.failed)} day(s) failed: {days}. The other days are committed; "
-                "re-execute the run to do the rest.",
-                metadata={day: dg.MetadataValue.text(why) for day, why in self.failed.items()},
-            )
+            failure = self._failure()
+            if self.unavailable:
+                raise to_be_retried(self.context, self.retries, failure) from failure
+            raise failure
+
+    def _failure(self) -> dg.Failure:
+        days = ", ".join(sorted(self.failed))
+        return dg.Failure(
+            f"{len(self.failed)} day(s) failed: {days}. The other days are committed; "
+            "re-execute the run to do the rest.",
+            metadata={day: dg.MetadataValue.text(why) for day, why in self.failed.items()},
+        )
 
     def outputs(self) -> Iterator[Any]:
         """Everything the asset yields: itself once an output, then what closes the step."""
@@ -127,6 +142,7 @@ class DayStream:
         key = str(done.day) if done.day == UNKNOWN_DAY else day_key(done.day)
         if done.error:
             self.failed[key] = done.error
+            self.unavailable = self.unavailable or done.transient
             self.context.log.error("%s: %s", key, done.error)
             for table in dict.fromkeys(check.table for check in done.checks):
                 self._log_checks(table, [c for c in done.checks if c.table == table], key)

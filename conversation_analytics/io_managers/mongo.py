@@ -45,7 +45,7 @@ class MongoIOManager(dg.ConfigurableIOManager):
 def _published(writer: DayWriter, asset: str, items: Iterable[LakeDay]) -> Iterator[StreamedDay]:
     for day in publish_days(writer, items):
         if day.manifest is None or day.done is None:
-            yield StreamedDay(day.day, error=day.error)
+            yield StreamedDay(day.day, error=day.error, transient=day.transient)
             continue
         metadata = {
             "dagster/row_count": day.manifest.rows,

@@ -64,7 +64,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         if isinstance(obj, pa.Table):
             self._commit_table(context, lake, obj)
         elif not obj.finished:
-            obj.run(lambda items: _committed(lake, items))
+            obj.run(lambda items: _committed(lake, items, context.run_id))
 
     def load_input(self, context: dg.InputContext) -> pa.Table | LakeDays:
         """The rows of an upstream asset's partition or partitions."""
@@ -88,16 +88,18 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             request=context.run_id,
             run_id=context.run_id,
         )
-        for report in commit_days(lake, [item]):
+        for report in commit_days(lake, [item], run_id=context.run_id):
             if report.error:
                 raise dg.Failure(report.error)
             context.add_output_metadata(day_metadata(lake, schema, report))
 
 
-def _committed(lake: Lake, items: Iterable[DayItem]) -> Iterator[StreamedDay]:
-    for report in commit_days(lake, items):
+def _committed(lake: Lake, items: Iterable[DayItem], run_id: str) -> Iterator[StreamedDay]:
+    for report in commit_days(lake, items, run_id=run_id):
         if report.outcome == "failed":
-            yield StreamedDay(report.day, error=report.error, checks=report.checks)
+            yield StreamedDay(
+                report.day, error=report.error, checks=report.checks, transient=report.transient
+            )
         else:
             yield StreamedDay(report.day, tuple(_asset_days(lake, report)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conversation_analytics.schemas.base import STRING, Column, TableSchema
+from conversation_analytics.schemas.raw import SOURCE_KEY
 
 REASONS = {
     "malformed": "the line or record is not a JSON object",
@@ -46,6 +47,7 @@ QUARANTINE = TableSchema(
             nullable=False,
             hashed=False,
         ),
+        SOURCE_KEY,
         Column("row_hash", STRING, "Hash of the payload.", nullable=False),
     ),
     key=(),

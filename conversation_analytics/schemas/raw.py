@@ -15,6 +15,12 @@ _DISPOSITION = Column(
     allowed=(REPRESENTED, SOFT_DELETED),
     categorical=True,
 )
+SOURCE_KEY = Column(
+    "source_key",
+    STRING,
+    "The source's primary key of the row; null where the source has none.",
+    hashed=False,
+)
 _ROW_HASH = Column(
     "row_hash",
     STRING,
@@ -41,6 +47,7 @@ RAW_CONVERSATIONS = TableSchema(
         ),
         _UPDATED,
         _DISPOSITION,
+        SOURCE_KEY,
         _ROW_HASH,
         _PAYLOAD,
     ),
@@ -65,6 +72,7 @@ RAW_MESSAGES = TableSchema(
         ),
         _UPDATED,
         _DISPOSITION,
+        SOURCE_KEY,
         _ROW_HASH,
         _PAYLOAD,
     ),

@@ -1,16 +1,16 @@
 """What a source of conversations must be able to do.
 
-A source hands over its rows as it stores them, as pages of undecoded JSON: decoding, mapping
-and judging rows happens elsewhere, the same way for every source, and can run in a worker
-process because a page is nothing but bytes.
+A source hands over its rows as it stores them, as pages of JSON: decoding, mapping and judging
+rows happens elsewhere, the same way for every source, and can run in a worker process because a
+page is plain data. A source that must decode a page to find the next one says what it found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 SourceTable = Literal["conversations", "messages"]
 SOURCE_TABLES: tuple[SourceTable, SourceTable] = ("conversations", "messages")
@@ -26,12 +26,16 @@ class Page:
         body: the rows, encoded as `encoding` says.
         encoding: ``jsonl`` (one JSON object a line; a line may be damaged) or ``nocodb``
             (the body of a records answer, ``{"list": [...], "pageInfo": {...}}``).
+        rows: the rows of the body, where the source had to decode it anyway.
+        last_key: primary key of the last row, where pages can be resumed after it.
     """
 
     table: SourceTable
     position: int
     body: bytes
     encoding: Literal["jsonl", "nocodb"]
+    rows: Sequence[Any] | None = field(default=None, repr=False)
+    last_key: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class TableInfo:
         system_columns: columns the source adds by itself, which are never data.
         rows: number of rows, null when counting would mean reading them all.
         range_filterable: whether the mapped creation time can be filtered by the source.
+        types: what kind of values each column holds, in the source's words; empty where the
+            source does not tell.
+        complete: whether a row can have no other columns.
     """
 
     name: str
@@ -55,6 +62,8 @@ class TableInfo:
     system_columns: frozenset[str] = frozenset()
     rows: int | None = None
     range_filterable: bool = False
+    types: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,9 @@ class SourceInfo:
         clock: the source's own clock at the probe, UTC.
         ordered: whether page positions tell the order of rows made in the same instant
             (integer keys and files do, UUID keys do not).
+        change_columns: by table, the columns that tell when a row was made or last changed;
+            empty where a source cannot be asked for changes.
+        version: text that differs whenever any row may differ; null where that costs a reading.
         details: more for people: API version, page cap, change columns, precision …
     """
 
@@ -79,6 +91,8 @@ class SourceInfo:
     conversations: TableInfo
     messages: TableInfo
     details: dict[str, str] = field(default_factory=dict)
+    change_columns: dict[SourceTable, tuple[str, ...]] = field(default_factory=dict)
+    version: str | None = None
 
 
 class SourceQueries(Protocol):
@@ -94,6 +108,25 @@ class SourceQueries(Protocol):
 
     def messages_between(self, start: datetime, end: datetime) -> Iterator[Page]:
         """Messages whose creation time is in [start, end), or a little outside it."""
+        ...
+
+    def changes(
+        self, table: SourceTable, since: datetime, after: int | str | None = None
+    ) -> Iterator[Page]:
+        """Rows made or changed at `since` or later, in key order, each page with its `last_key`.
+
+        May return rows changed a little earlier. Only for a source whose probe names
+        `change_columns`.
+
+        Args:
+            table: which table.
+            since: a moment of the source's clock.
+            after: key of the last row that was seen already.
+        """
+        ...
+
+    def rows_by_key(self, table: SourceTable, keys: Sequence[str]) -> Iterator[Page]:
+        """The rows with some primary keys, as text; a key without a row yields nothing."""
         ...
 
     def conversations_by_id(self, ids: Sequence[str]) -> Iterator[Page]:

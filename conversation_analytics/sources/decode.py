@@ -33,20 +33,20 @@ class Decoded(NamedTuple):
 def decode(page: Page) -> Iterator[Decoded]:
     """The rows of a page, in order; blank lines are no rows."""
     if page.encoding == "nocodb":
-        yield from _decode_answer(page.body)
-        return
-    for line in page.body.split(b"\n"):
-        if line.strip():
-            yield _decode_line(line)
+        return map(_from_object, parsed(page.body)["list"] if page.rows is None else page.rows)
+    return (_decode_line(line) for line in page.body.split(b"\n") if line.strip())
 
 
-def _decode_answer(body: bytes) -> Iterator[Decoded]:
+def parsed(body: bytes) -> Any:
+    """JSON in which a text may hold half of a surrogate pair, and a number be none: a null.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
     try:
-        rows = orjson.loads(body)["list"]
-    except orjson.JSONDecodeError:  # lone surrogates somewhere: find out in which rows
-        rows = json.loads(body, parse_constant=_no_constant)["list"]
-    for row in rows:
-        yield _from_object(row)
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body, parse_constant=_no_constant)
 
 
 def _decode_line(line: bytes) -> Decoded:

@@ -22,7 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conversation_analytics.errors import SourceSchemaError, SourceUnavailable
-from conversation_analytics.sources.base import Page, SourceInfo, SourceTable, TableInfo
+from conversation_analytics.sources.base import (
+    SOURCE_TABLES,
+    Page,
+    SourceInfo,
+    SourceTable,
+    TableInfo,
+)
+from conversation_analytics.storage.encoding import digest
 
 _PEEKED_ROWS = 1_000
 _ENDINGS = (".jsonl", ".csv", ".parquet", ".jsonl.gz", ".csv.gz")
@@ -59,7 +66,14 @@ class FilesSource:
                 table: ", ".join(path.name for path in self._files(table))
                 for table in ("conversations", "messages")
             },
+            version=self._version(),
         )
+
+    def _version(self) -> str:
+        """Name, size and time of change of every file."""
+        stats = [(p.name, p.stat()) for table in SOURCE_TABLES for p in self._files(table)]
+        told = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
+        return digest("\n".join(told).encode())
 
     def columns(self, table: SourceTable) -> tuple[str, ...]:
         """Column names as the first rows of each of a table's files have them."""
@@ -100,8 +114,11 @@ class FilesSource:
         return found
 
     def _table_info(self, table: SourceTable) -> TableInfo:
-        names = ", ".join(path.name for path in self._files(table))
-        return TableInfo(name=names, columns=self.columns(table))
+        files = self._files(table)
+        names = ", ".join(path.name for path in files)
+        # JSON lines leave out what has no value, so their first rows do not tell all columns.
+        complete = not any(".jsonl" in path.suffixes for path in files)
+        return TableInfo(name=names, columns=self.columns(table), complete=complete)
 
     @contextmanager
     def _explained(self, path: Path) -> Iterator[None]:

@@ -13,7 +13,7 @@ from conversation_analytics.sources import values
 from conversation_analytics.sources.base import SourceInfo, SourceTable, TableInfo
 from conversation_analytics.sources.decode import Decoded, Row
 from conversation_analytics.sources.mapping import FieldMapping
-from conversation_analytics.sources.resolved import ResolvedTable, fields
+from conversation_analytics.sources.resolved import Field, ResolvedTable, fields
 from conversation_analytics.sources.values import Unusable
 
 
@@ -73,6 +73,7 @@ _CONVERSATION = fields(
     ("inputs", values.json_object),
     ("is_deleted", values.flag),
 )
+_ROLE = fields(("role", values.role))
 _MESSAGE = fields(
     ("conversation_id", values.identity),
     ("user_id", values.identity),
@@ -128,6 +129,16 @@ class Interpreter(BaseModel):
     conversations: ResolvedTable
     messages: ResolvedTable
 
+    def table(self, table: SourceTable) -> ResolvedTable:
+        """The mapping of one source table."""
+        return self.conversations if table == "conversations" else self.messages
+
+    def judged(self, table: SourceTable) -> tuple[Field, ...]:
+        """The fields of a table, but for its own id and times, that must be readable."""
+        if table == "conversations":
+            return _CONVERSATION
+        return _EXCHANGE if self.profile == "dify" else (*_ROLE, *_MESSAGE)
+
     def keys(self, table: SourceTable, decoded: Decoded) -> Keys:
         """What the row is known by, after making sure that all of it can be used.
 
@@ -142,7 +153,7 @@ class Interpreter(BaseModel):
 
     def best_keys(self, table: SourceTable, row: Row) -> Keys:
         """What can be told of a row that cannot be used; whatever cannot is null."""
-        resolved = self.conversations if table == "conversations" else self.messages
+        resolved = self.table(table)
         own = "conversation_id" if table == "conversations" else "message_id"
 
         def attempt(read: Callable[[Any, str], Any], field: str) -> Any:
@@ -291,6 +302,7 @@ def build_interpreter(mapping: FieldMapping, info: SourceInfo) -> Interpreter:
             consumed=consumed,
             system=system,
             primary_key=there.primary_key,
+            change_times=info.change_columns.get(table, ()),
             amounts=of_table.amounts,
             objects=of_table.objects,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -35,6 +35,7 @@ class ResolvedTable(BaseModel):
         consumed: columns that are mapped, ignored or the source's own, so not attributes.
         system: columns the source adds by itself, left out of row hashes.
         primary_key: column that tells one source row from another, null where there is none.
+        change_times: columns that tell when a row was made or last changed.
         amounts: columns whose decimals are written one way in attributes.
         objects: columns whose JSON text is written as the object it holds in attributes.
     """
@@ -45,6 +46,7 @@ class ResolvedTable(BaseModel):
     consumed: frozenset[str]
     system: frozenset[str]
     primary_key: str | None = None
+    change_times: tuple[str, ...] = ()
     amounts: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
 
@@ -72,6 +74,20 @@ class ResolvedTable(BaseModel):
             if found is not None:
                 return found
         return None
+
+    def column(self, rows: Sequence[Row], field: str) -> list[Any]:
+        """The values of a field in many rows; instead of one that cannot be told, why."""
+        found: list[Any] = [None] * len(rows)
+        for root, key in self._paths.get(field, ()):
+            column = [row.get(root) for row in rows]
+            if key:
+                column = [_inside(value, root, key) for value in column]
+            empty = found.count(None)
+            if empty == len(rows):
+                found = column
+            elif empty:
+                found = [b if a is None else a for a, b in zip(found, column, strict=True)]
+        return found
 
     def read(self, row: Row, wanted: tuple[Field, ...]) -> list[Any]:
         """The values of fields in a row, each read as its type; null where there is none.
@@ -101,9 +117,55 @@ class ResolvedTable(BaseModel):
         kept = {k: v for k, v in inputs.items() if v is not None}
         return {**{(f"inputs.{k}" if k in own else k): v for k, v in kept.items()}, **own}
 
-    def row_hash(self, decoded: Decoded) -> str:
-        """The hash of a row without the columns the source adds by itself."""
-        if self.system.isdisjoint(decoded.row):
-            return digest(decoded.payload)
-        own = {k: v for k, v in decoded.row.items() if k not in self.system}
-        return digest(orjson.dumps(own, option=orjson.OPT_SORT_KEYS))
+    def row_hashes(
+        self, decoded: Iterable[Decoded], reasons: Iterable[str | None]
+    ) -> Iterator[str]:
+        """The hash of each row as JSON with sorted keys.
+
+        It is the payload's; but of a row that can be used, for which there is no reason, without
+        the columns the source adds by itself. Where those come first in the payload, what follows
+        them is hashed as it is, so that the row need not be written a second time.
+        """
+        names: tuple[str, ...] = ()
+        head = _head(names, self.system)
+        for (row, payload, _), reason in zip(decoded, reasons, strict=True):
+            if tuple(row) != names:
+                names = tuple(row)
+                head = _head(names, self.system)
+            if reason or not head.columns:
+                yield digest(payload)
+            elif head.first:
+                values_size = len(orjson.dumps(list(map(row.get, head.columns))))
+                yield digest(b"{" + payload[head.size + values_size :])
+            else:
+                own = {name: row[name] for name in names if name not in head.columns}
+                yield digest(orjson.dumps(own, option=orjson.OPT_SORT_KEYS))
+
+
+class _Head(NamedTuple):
+    """The columns of a row that its hash leaves out.
+
+    Attributes:
+        columns: their names.
+        size: bytes that their names take in the payload, each with its colon.
+        first: whether they all come first in the payload, and others follow.
+    """
+
+    columns: tuple[str, ...]
+    size: int
+    first: bool
+
+
+def _head(names: tuple[str, ...], system: frozenset[str]) -> _Head:
+    columns = tuple(name for name in names if name in system)
+    own = [name for name in names if name not in system]
+    size = sum(len(orjson.dumps(name)) + 1 for name in columns)
+    return _Head(columns, size, bool(columns and own and max(columns) < min(own)))
+
+
+def _inside(value: Any, column: str, key: str) -> Any:
+    """What a JSON column has under a key; why, if that cannot be told."""
+    try:
+        return None if value is None else values.json_object(value, column).get(key)
+    except values.Unusable as error:
+        return error

@@ -24,7 +24,7 @@ _ROLES = {
     "system": ("system", "developer"),
     "tool": ("tool", "function"),
 }
-_ROLE_OF = {alias: role for role, aliases in _ROLES.items() for alias in aliases}
+ROLE_OF = {alias: role for role, aliases in _ROLES.items() for alias in aliases}
 _RATINGS = {
     "like": 1.0,
     "up": 1.0,
@@ -99,9 +99,9 @@ def content(value: Any, name: str) -> str:
 
 def role(value: Any, name: str) -> str:
     """One of our roles."""
-    found = _ROLE_OF.get(value.strip().lower()) if isinstance(value, str) else None
+    found = ROLE_OF.get(value.strip().lower()) if isinstance(value, str) else None
     if found is None:
-        raise wrong_type(name, value, f"a role ({', '.join(_ROLE_OF)})")
+        raise wrong_type(name, value, f"a role ({', '.join(ROLE_OF)})")
     return found
 
 

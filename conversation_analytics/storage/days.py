@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from conversation_analytics.errors import ConversationAnalyticsError, DataCheckFailed
+from conversation_analytics.errors import (
+    TRANSIENT,
+    ConversationAnalyticsError,
+    DataCheckFailed,
+    FencedWriter,
+    StoreUnavailable,
+)
 from conversation_analytics.schemas.validation import CheckResult, check_schema
 from conversation_analytics.storage.encoding import ParquetOptions, encode, table_hash
+from conversation_analytics.storage.failed import FailedDays
 from conversation_analytics.storage.lake import Claim, Commit, EncodedTable, Lake
 from conversation_analytics.storage.layout import UNITS, Day
 from conversation_analytics.storage.manifest import Manifest
@@ -30,10 +38,17 @@ class Request:
     Attributes:
         id: names the request; its retries have the same, and skip the days already done.
         run_id: the run at work.
+        whole: whether to read the whole source, even where asking for the days costs less.
+        merge: whether rows that changed may be put into what the lake has, where that ends the
+            same, rather than to read the days again.
+        force: whether any number of known rows may vanish.
     """
 
     id: str
     run_id: str
+    whole: bool = False
+    merge: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,12 +87,14 @@ class FailedDay:
         day: the day.
         error: what happened, for people.
         checks: what the blocking checks found, if it came to that.
+        transient: whether it may go well if it is only tried again.
     """
 
     unit: str
     day: Day
     error: str
     checks: tuple[CheckResult, ...] = ()
+    transient: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,7 @@ class DayReport:
         preview: the first rows of each table, cut short.
         error: why it failed.
         seconds: time to prepare it.
+        transient: whether it may go well if it is only tried again.
     """
 
     unit: str
@@ -121,6 +139,7 @@ class DayReport:
     preview: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     error: str = ""
     seconds: float = 0.0
+    transient: bool = False
 
 
 def prepare(
@@ -165,21 +184,65 @@ def prepare(
     )
 
 
-def commit_days(lake: Lake, items: Iterable[DayItem]) -> Iterator[DayReport]:
+def commit_days(lake: Lake, items: Iterable[DayItem], *, run_id: str = "") -> Iterator[DayReport]:
     """Commit days one by one as they become ready, and say what became of each.
 
-    A day that fails is reported and the next one goes on; nothing of it was written.
+    A day that fails is reported and the next one goes on; nothing of it was written. The lake
+    keeps a note of the failure until the day is written.
+
+    Args:
+        lake: where to commit.
+        items: days of one or more units.
+        run_id: the run at work.
     """
+    notes = _Notes(lake, run_id)
     for item in items:
         if isinstance(item, KeptDay):
+            lake.tidy(UNITS[item.unit], item.day, item.manifest)
+            notes.written(item.unit, item.day)
             yield DayReport(item.unit, item.day, "kept", item.manifest)
         elif isinstance(item, FailedDay):
-            yield DayReport(item.unit, item.day, "failed", checks=item.checks, error=item.error)
+            notes.failed(item.unit, item.day, item.error)
+            yield _failed(item.unit, item.day, item.checks, item.error, transient=item.transient)
         else:
-            yield _commit(lake, item)
+            yield _commit(lake, item, notes)
 
 
-def _commit(lake: Lake, item: PreparedDay) -> DayReport:
+class _Notes:
+    """Keeps the lake's notes of failed days, and asks once which there are."""
+
+    def __init__(self, lake: Lake, run_id: str) -> None:
+        self._days = FailedDays(lake.store)
+        self._run_id = run_id
+        self._noted: dict[str, set[Day]] = {}
+
+    def failed(self, unit: str, day: Day, error: str) -> None:
+        with _told_if_store_fails(day):
+            self._days.note(unit, day, error, self._run_id)
+            if unit in self._noted:
+                self._noted[unit].add(day)
+
+    def written(self, unit: str, day: Day) -> None:
+        with _told_if_store_fails(day):
+            if day in self._of(unit):
+                self._days.forget(unit, day)
+
+    def _of(self, unit: str) -> set[Day]:
+        if unit not in self._noted:
+            self._noted[unit] = self._days.days(unit)
+        return self._noted[unit]
+
+
+@contextmanager
+def _told_if_store_fails(day: Day) -> Iterator[None]:
+    """What became of a day is reported even where no note of it can be kept."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        logger.warning("the note of how %s fared is not up to date: %s", day, error)
+
+
+def _commit(lake: Lake, item: PreparedDay, notes: _Notes) -> DayReport:
     try:
         failed = [check for check in item.checks if not check.passed]
         if failed:
@@ -192,7 +255,11 @@ def _commit(lake: Lake, item: PreparedDay) -> DayReport:
         manifest = lake.commit_day(item.commit)
     except ConversationAnalyticsError as error:
         logger.error("%s", error)
-        return DayReport(item.unit, item.day, "failed", checks=item.checks, error=str(error))
+        if not isinstance(error, FencedWriter):  # the newer writer tells how the day fared
+            notes.failed(item.unit, item.day, str(error))
+        transient = isinstance(error, TRANSIENT)
+        return _failed(item.unit, item.day, item.checks, str(error), transient=transient)
+    notes.written(item.unit, item.day)
     return DayReport(
         item.unit,
         item.day,
@@ -202,6 +269,12 @@ def _commit(lake: Lake, item: PreparedDay) -> DayReport:
         item.preview,
         seconds=item.seconds,
     )
+
+
+def _failed(
+    unit: str, day: Day, checks: tuple[CheckResult, ...], error: str, *, transient: bool
+) -> DayReport:
+    return DayReport(unit, day, "failed", checks=checks, error=error, transient=transient)
 
 
 def failures(reports: Iterable[DayReport]) -> dict[Day, str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from conversation_analytics.errors import FencedWriter, StaleInput, StorageError
+from conversation_analytics.errors import FencedWriter, StaleInput, StorageError, TornDay
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.encoding import (
     EncodedFile,
@@ -27,9 +27,11 @@ from conversation_analytics.storage.encoding import (
     content_hash,
     digest,
 )
+from conversation_analytics.storage.failpoints import CLAIM, TIDY, failpoint
 from conversation_analytics.storage.index import Index
 from conversation_analytics.storage.layout import UNITS, UNKNOWN_DAY, Day, Layout, Unit, claims
 from conversation_analytics.storage.manifest import FileEntry, Manifest, TableEntry
+from conversation_analytics.storage.pending import PendingDays
 from conversation_analytics.storage.s3 import S3Access, S3Store
 from conversation_analytics.storage.store import LocalStore, ObjectStore
 
@@ -106,7 +108,8 @@ class Lake:
         self.layout = layout
         self.options = options
         self.index = Index(store)
-        self._io_threads = io_threads
+        self.pending = PendingDays(store)
+        self.io_threads = io_threads
 
     def claim_day(self, unit: Unit, day: Day, *, run_id: str = "") -> Claim:
         """Claim the next epoch of a unit's day.
@@ -116,13 +119,14 @@ class Lake:
         """
         note = orjson.dumps({"run_id": run_id, "claimed_at": datetime.now(UTC)})
         epoch = self._highest_claim(unit, day) + 1
+        failpoint(CLAIM)
         while not self.store.create(f"{claims(unit, day)}{epoch:010d}.json", note):
             epoch += 1
         return Claim(unit.name, day, epoch)
 
     def claim_days(self, unit: Unit, days: Sequence[Day], *, run_id: str = "") -> list[Claim]:
         """Claim many days at once."""
-        with ThreadPoolExecutor(self._io_threads) as pool:
+        with ThreadPoolExecutor(self.io_threads) as pool:
             return list(pool.map(lambda day: self.claim_day(unit, day, run_id=run_id), days))
 
     def commit_day(self, commit: Commit) -> Manifest:
@@ -167,8 +171,27 @@ class Lake:
         self.store.put_all([*objects, (self.layout.manifest(unit, day), note)])
         if commit.indexed is not None and day != UNKNOWN_DAY and manifest.change_mark:
             self.index.record(day, commit.indexed, mark=manifest.change_mark, epoch=manifest.epoch)
-        self._tidy(unit, day, manifest)
+        self.tidy(unit, day, manifest)
         return manifest
+
+    def tidy(self, unit: Unit, day: Day, manifest: Manifest) -> None:
+        """Remove what a commit replaced: surplus files, older claims, what dead writers left.
+
+        A commit does so itself; a retry does it for one that died just before. Where a newer
+        writer has claimed the day it is left to that one, whose files may be there already.
+        """
+        failpoint(TIDY)
+        held = self.store.list(claims(unit, day))
+        own = f"{claims(unit, day)}{manifest.epoch:010d}.json"
+        if held and held[-1] > own:
+            return
+        for name, entry in manifest.tables.items():
+            stem = self.layout.file(name, day).removesuffix(".parquet")
+            current = {file.key for file in entry.files}
+            self.store.delete(key for key in self.store.list(stem) if key not in current)
+            self.store.discard_abandoned(self.layout.folder(name, day))
+        self.store.delete(key for key in held if key < own)
+        self.store.discard_abandoned(claims(unit, day))
 
     def manifest(self, unit: Unit, day: Day) -> Manifest | None:
         """The manifest of a unit's day, null if the day was never committed.
@@ -189,7 +212,7 @@ class Lake:
     def manifests(self, unit: Unit, days: Iterable[date]) -> dict[date, Manifest]:
         """The manifests there are among `days`."""
         wanted = list(days)
-        with ThreadPoolExecutor(self._io_threads) as pool:
+        with ThreadPoolExecutor(self.io_threads) as pool:
             found = pool.map(lambda day: self.manifest(unit, day), wanted)
             return {day: one for day, one in zip(wanted, found, strict=True) if one is not None}
 
@@ -215,7 +238,7 @@ class Lake:
             columns: only these tables and columns, by table; null for everything.
 
         Raises:
-            StorageError: manifest and files do not agree, so a write was cut off half-way.
+            TornDay: manifest and files do not agree, so a write was cut off half-way.
         """
         for attempt in range(_READ_ATTEMPTS):
             if attempt:  # a commit may be under way: between its files and its manifest
@@ -228,7 +251,7 @@ class Lake:
             whole = {name: table for name, table in tables.items() if table is not None}
             if len(whole) == len(tables):
                 return manifest, whole
-        raise StorageError(
+        raise TornDay(
             f"{unit.name} of {day} in {self.store.url}: the files do not belong to the manifest, "
             "so a write was cut off half-way; materialise the day again"
         )
@@ -267,15 +290,6 @@ class Lake:
                 f"{unit.name} of {claim.day}: epoch {claim.epoch} was overtaken by epoch {highest} "
                 "of another run, which will write the day; nothing was written here"
             )
-
-    def _tidy(self, unit: Unit, day: Day, manifest: Manifest) -> None:
-        """Remove what the commit replaced: surplus files and older claims."""
-        for name, entry in manifest.tables.items():
-            stem = self.layout.file(name, day).removesuffix(".parquet")
-            current = {file.key for file in entry.files}
-            self.store.delete(key for key in self.store.list(stem) if key not in current)
-        own = f"{claims(unit, day)}{manifest.epoch:010d}.json"
-        self.store.delete(key for key in self.store.list(claims(unit, day)) if key < own)
 
 
 def _entry(table: EncodedTable, files: dict[str, bytes]) -> TableEntry:

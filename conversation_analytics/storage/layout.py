@@ -19,6 +19,7 @@ from conversation_analytics.schemas import (
 LAKE_FILE = "_lake.json"
 INDEX_FOLDER = "_index/"
 CLAIMS_FOLDER = "_claims/"
+SYNC_FOLDER = "_sync/"
 
 # Rows whose day cannot be told are kept beside the days, under the same depth of folders.
 UNKNOWN_DAY: Literal["unknown"] = "unknown"

@@ -63,6 +63,9 @@ class Manifest(_Model):
         interpreter: how the source's rows were read, so that they can be read the same again.
         displaced: days whose rows this write has changed the ownership of: they must be
             refreshed with it.
+        merged: ids of the tokens whose rows were put in without reading the source again.
+        reasons: why it was written: what differed from the source, with the number of rows; empty
+            if somebody asked for the day.
         request: what asked for the write; a retry of the same request need not repeat it.
         run_id: the run that wrote it.
         committed_at: wall-clock time of the commit.
@@ -81,6 +84,8 @@ class Manifest(_Model):
     counts: dict[str, int] = Field(default_factory=dict)
     interpreter: dict[str, Any] = Field(default_factory=dict)
     displaced: tuple[date, ...] = ()
+    merged: tuple[str, ...] = ()
+    reasons: dict[str, int] = Field(default_factory=dict)
     request: str = ""
     run_id: str = ""
     committed_at: datetime

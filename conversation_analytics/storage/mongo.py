@@ -21,6 +21,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 from conversation_analytics.errors import FencedWriter, StorageError
 from conversation_analytics.partitions import day_key
 from conversation_analytics.schemas import TableSchema
+from conversation_analytics.storage.failpoints import MONGO_BATCH, MONGO_DELETE, failpoint
 from conversation_analytics.storage.mongo_client import (
     DUPLICATE_KEY,
     Deployment,
@@ -255,6 +256,7 @@ class DayWriter:
         def insert(batch: Sequence[int]) -> list[int]:
             rows = goal.documents(batch)
             claim.check()
+            failpoint(MONGO_BATCH)
             taken = _send(rows, lambda: self._target.insert_many(rows, ordered=False))
             return [batch[place] for place in taken]
 
@@ -282,6 +284,7 @@ class DayWriter:
             mine = [{"partition": {"$ne": goal.partition}}, goal.not_newer]
             requests = [ReplaceOne({"_id": d["_id"], "$or": mine}, d, upsert=True) for d in rows]
             claim.check()
+            failpoint(MONGO_BATCH)
             if _send(rows, lambda: self._target.bulk_write(requests, ordered=False)):
                 raise claim.lost()
 
@@ -293,6 +296,7 @@ class DayWriter:
 
         def delete(batch: Sequence[str]) -> int:
             claim.check()
+            failpoint(MONGO_DELETE)
             mine = {"_id": {"$in": list(batch)}, **here, **goal.not_newer}
             return retrying(lambda: self._target.delete_many(mine)).deleted_count
 

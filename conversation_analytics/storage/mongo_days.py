@@ -20,6 +20,7 @@ from pymongo.errors import DuplicateKeyError
 
 from conversation_analytics.errors import FencedWriter
 from conversation_analytics.partitions import day_key, parse_day
+from conversation_analytics.storage.failpoints import MONGO_CLAIM, MONGO_DAY, failpoint
 from conversation_analytics.storage.mongo_client import (
     Document,
     MongoDatabase,
@@ -119,6 +120,7 @@ class DayClaim:
             "$currentDate": {"updated_at": True},
         }
         free = {"_id": self._id, "epoch": {"$lte": self._epoch}}
+        failpoint(MONGO_CLAIM)
         for _ in range(2):  # the first may collide with an older writer making the document
             try:
                 retrying(lambda: self._days.update_one(free, claim, upsert=True))
@@ -139,6 +141,7 @@ class DayClaim:
             "$set": {"complete": True, "content_hash": content_hash, "rows": rows},
             "$currentDate": {"updated_at": True},
         }
+        failpoint(MONGO_DAY)
         if retrying(lambda: self._days.update_one(mine, record)).matched_count:
             return True
         self.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from itertools import repeat
 from typing import Any
 
@@ -22,16 +22,15 @@ from conversation_analytics.storage.mongo_client import Document
 LARGEST_DOCUMENT = 16 * 1024 * 1024
 _WHOLE = "*"
 _CHUNK = 4096
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def documents(table: pa.Table, schema: TableSchema, *, day: date, epoch: int) -> Iterator[Document]:
     """The rows of a day as documents, in row order.
 
     A document has `_id` (see `identities`), every column of the schema, `partition`
-    (``YYYY-MM-DD``) and `epoch`. Times are aware UTC datetimes cut to milliseconds, all BSON can
-    hold: the lake keeps the microseconds. Integers are 64 bit, decimals `Decimal128` with the
-    scale of their column, `attributes` the JSON text it is in the lake.
+    (``YYYY-MM-DD``) and `epoch`. Times are naive datetimes in UTC, as BSON takes them, cut to
+    milliseconds, all it can hold: the lake keeps the microseconds. Integers are 64 bit, decimals
+    `Decimal128` with the scale of their column, `attributes` the JSON text it is in the lake.
     """
     names = ["_id", *schema.names, "partition", "epoch"]
     marks = (repeat(day_key(day)), repeat(Int64(epoch)))
@@ -66,17 +65,30 @@ def refuse_oversized(batch: list[Document]) -> None:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """A column as values BSON knows; times and decimals by ways much faster than Arrow's own."""
+    """A column as values BSON knows, by ways much faster than Arrow's own or one call a value."""
     kind = column.type
     if pa.types.is_timestamp(kind):
-        millis = column.cast(pa.timestamp("ms", kind.tz), safe=False).cast(pa.int64()).to_pylist()
-        return [None if ms is None else _EPOCH + timedelta(milliseconds=ms) for ms in millis]
+        return _moments(column)
     if pa.types.is_decimal(kind):
         return _decimals(column)
     if pa.types.is_integer(kind):
-        return [None if value is None else Int64(value) for value in column.to_pylist()]
+        return _integers(column)
     values: list[Any] = column.to_pylist()
     return values
+
+
+def _moments(column: pa.ChunkedArray) -> list[datetime | None]:
+    """Arrow timestamps as naive datetimes in UTC; their years are 1 to 9999, as sources see to."""
+    millis = column.cast(pa.timestamp("ms", column.type.tz), safe=False)
+    moments: list[datetime | None] = millis.to_numpy().tolist()
+    return moments
+
+
+def _integers(column: pa.ChunkedArray) -> list[Int64 | None]:
+    """Arrow integers as `Int64`, made once for all equal ones: counts repeat a lot."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    distinct = [None if value is None else Int64(value) for value in encoded.dictionary.to_pylist()]
+    return [distinct[place] for place in encoded.indices.to_pylist()]
 
 
 def _decimals(column: pa.ChunkedArray) -> list[Decimal128 | None]:

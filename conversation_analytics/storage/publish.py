@@ -13,7 +13,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from conversation_analytics.errors import ConversationAnalyticsError
+from conversation_analytics.errors import TRANSIENT, ConversationAnalyticsError
 from conversation_analytics.schemas import TableSchema
 from conversation_analytics.storage.displaced import with_displaced
 from conversation_analytics.storage.lake import Lake
@@ -35,6 +35,7 @@ class LakeDay:
         manifest: what the lake says of it; null if it cannot be read.
         table: its rows.
         error: why it cannot be read.
+        transient: whether it may go well if it is only tried again.
     """
 
     schema: TableSchema
@@ -42,6 +43,7 @@ class LakeDay:
     manifest: Manifest | None = None
     table: pa.Table | None = None
     error: str = ""
+    transient: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class PublishedDay:
         done: documents written and left alone.
         error: why it failed.
         seconds: time it took.
+        transient: whether it may go well if it is only tried again.
     """
 
     schema: TableSchema
@@ -63,6 +66,7 @@ class PublishedDay:
     done: Converged | None = None
     error: str = ""
     seconds: float = 0.0
+    transient: bool = False
 
 
 def lake_days(
@@ -88,7 +92,7 @@ def lake_days(
         try:
             found = lake.read_day(unit, day)
         except ConversationAnalyticsError as error:
-            yield LakeDay(schema, day, error=str(error))
+            yield LakeDay(schema, day, error=str(error), transient=isinstance(error, TRANSIENT))
             continue
         if found is None:
             words = f"{unit.name} of {day} was never materialised; do that before publishing it"
@@ -110,7 +114,7 @@ def publish_days(writer: DayWriter, items: Iterable[LakeDay]) -> Iterator[Publis
     for item in items:
         schema = item.schema
         if item.manifest is None or item.table is None:
-            yield PublishedDay(item.schema, item.day, error=item.error)
+            yield PublishedDay(item.schema, item.day, error=item.error, transient=item.transient)
             continue
         started = time.perf_counter()
         try:
@@ -123,7 +127,8 @@ def publish_days(writer: DayWriter, items: Iterable[LakeDay]) -> Iterator[Publis
             )
         except ConversationAnalyticsError as error:
             logger.error("%s", error)
-            yield PublishedDay(item.schema, item.day, error=str(error))
+            transient = isinstance(error, TRANSIENT)
+            yield PublishedDay(item.schema, item.day, error=str(error), transient=transient)
         else:
             seconds = time.perf_counter() - started
             yield PublishedDay(item.schema, item.day, item.manifest, done, seconds=seconds)

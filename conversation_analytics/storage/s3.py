@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.settings import Settings
+from conversation_analytics.storage.failpoints import MANIFEST, PUT, failpoint
 
 _ADVICE = {
     "NoSuchBucket": "the bucket does not exist: create it or set S3_BUCKET",
@@ -133,13 +134,18 @@ class S3Store:
 
     def put(self, key: str, data: bytes) -> None:
         """See `ObjectStore`."""
+        failpoint(PUT)
         with self._explained(key):
             self._put(key, data)
 
     def put_all(self, objects: Sequence[tuple[str, bytes]]) -> None:
         """See `ObjectStore`. S3 has no way to prepare objects without showing them."""
-        for key, data in objects:
+        *files, (manifest, note) = objects
+        for key, data in files:
             self.put(key, data)
+        failpoint(MANIFEST)
+        with self._explained(manifest):
+            self._put(manifest, note)
 
     def create(self, key: str, data: bytes) -> bool:
         """See `ObjectStore`. Without conditional writes it is a look followed by a put."""
@@ -165,6 +171,9 @@ class S3Store:
         for key in keys:
             with self._explained(key):
                 self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def discard_abandoned(self, folder: str) -> None:
+        """See `ObjectStore`. An object is there whole or not at all, so nothing can be left."""
 
     def _put(self, key: str, data: bytes, **conditions: str) -> None:
         self._client.put_object(

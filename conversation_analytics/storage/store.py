@@ -8,12 +8,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from conversation_analytics.errors import StoreUnavailable
+from conversation_analytics.storage.failpoints import MANIFEST, PUT, TEMPORARY, failpoint
+
+# Older than any writer that may still be at work on its file.
+ABANDONED_SECONDS = 24 * 3600
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
 class ObjectStore(Protocol):
@@ -38,7 +45,7 @@ class ObjectStore(Protocol):
         ...
 
     def put_all(self, objects: Sequence[tuple[str, bytes]]) -> None:
-        """Put several objects in their order.
+        """Put several objects in their order, the last of which is a manifest of the others.
 
         A store that can takes in all the bytes before the first object becomes visible, so that
         a full disk leaves every one of them as it was.
@@ -55,6 +62,10 @@ class ObjectStore(Protocol):
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; a key that does not exist is no error."""
+        ...
+
+    def discard_abandoned(self, folder: str) -> None:
+        """Remove what writers that died left half-written right in a folder, a day ago or more."""
         ...
 
 
@@ -98,7 +109,9 @@ class LocalStore:
 
     def put(self, key: str, data: bytes) -> None:
         """See `ObjectStore`."""
-        self.put_all([(key, data)])
+        with self._explained(key), self._temporary(key, data) as temporary:
+            failpoint(PUT)
+            temporary.replace(self._root / key)
 
     def put_all(self, objects: Sequence[tuple[str, bytes]]) -> None:
         """See `ObjectStore`."""
@@ -107,7 +120,9 @@ class LocalStore:
                 (stack.enter_context(self._temporary(key, data)), self._root / key)
                 for key, data in objects
             ]
-            for temporary, target in written:
+            moments = [*[PUT] * (len(written) - 1), MANIFEST]
+            for moment, (temporary, target) in zip(moments, written, strict=True):
+                failpoint(moment)
                 temporary.replace(target)
 
     def create(self, key: str, data: bytes) -> bool:
@@ -137,10 +152,19 @@ class LocalStore:
             with self._explained(key):
                 (self._root / key).unlink(missing_ok=True)
 
+    def discard_abandoned(self, folder: str) -> None:
+        """See `ObjectStore`. Nobody sees such files, but they take up room."""
+        before = time.time() - ABANDONED_SECONDS
+        with self._explained(folder), contextlib.suppress(FileNotFoundError):
+            for path in (self._root / folder).iterdir():
+                if _TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def _temporary(self, key: str, data: bytes) -> Iterator[Path]:
         """The data in a synced file beside the key, gone afterwards whatever happens."""
         target = self._root / key
+        failpoint(TEMPORARY)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:

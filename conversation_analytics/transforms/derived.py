@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from conversation_analytics import __version__
 from conversation_analytics.compute.runner import Runner
-from conversation_analytics.errors import ConversationAnalyticsError, StaleInput
+from conversation_analytics.errors import TRANSIENT, ConversationAnalyticsError, StaleInput
 from conversation_analytics.schemas import CONVERSATIONS, MESSAGES
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.interpret import Interpreter
@@ -69,7 +69,8 @@ def prepare_day(task: DayTask) -> PreparedDay | FailedDay:
     try:
         return _PREPARE[task.claim.unit](task)
     except ConversationAnalyticsError as error:
-        return FailedDay(task.claim.unit, task.claim.day, str(error))
+        transient = isinstance(error, TRANSIENT)
+        return FailedDay(task.claim.unit, task.claim.day, str(error), transient=transient)
     except Exception as error:  # a day that breaks must not stop the others; the run ends failed
         logger.exception("%s of %s failed", task.claim.unit, task.claim.day)
         return FailedDay(task.claim.unit, task.claim.day, f"{type(error).__name__}: {error}")

@@ -23,46 +23,57 @@ SELECT s.* EXCLUDE (reason, detail),
             THEN 'created_at is ' || make_timestamp(created) ELSE detail END AS detail
 FROM messages_staged s;
 
--- Of the usable rows of one id the newest wins, the first of equally new ones.
+-- Of the usable rows of one id the newest wins, the first of equally new ones. Most ids have one
+-- row only, which needs no rank.
 CREATE OR REPLACE TEMP TABLE conversations_ranked AS
-SELECT seq, place, id, created, deleted, hash,
+SELECT seq, hash,
        row_number() OVER newest_conversation AS rank,
        first_value(hash) OVER newest_conversation AS kept_hash,
        first_value(coalesce(updated, created)) OVER newest_conversation = coalesce(updated, created) AS same_age
-FROM conversations_judged WHERE reason IS NULL
+FROM conversations_judged
+WHERE reason IS NULL AND id IN (
+    SELECT id FROM conversations_judged WHERE reason IS NULL GROUP BY id HAVING count(*) > 1
+)
 WINDOW newest_conversation AS (PARTITION BY id ORDER BY coalesce(updated, created) DESC NULLS LAST, place);
 
 CREATE OR REPLACE TEMP TABLE messages_ranked AS
-SELECT seq, place, id, conversation_id, created, deleted, hash,
+SELECT seq, hash,
        row_number() OVER newest_message AS rank,
        first_value(hash) OVER newest_message AS kept_hash,
        first_value(conversation_id) OVER newest_message AS kept_conversation_id,
        first_value(coalesce(updated, created)) OVER newest_message = coalesce(updated, created) AS same_age
-FROM messages_judged WHERE reason IS NULL
+FROM messages_judged
+WHERE reason IS NULL AND id IN (
+    SELECT id FROM messages_judged WHERE reason IS NULL GROUP BY id HAVING count(*) > 1
+)
 WINDOW newest_message AS (PARTITION BY id ORDER BY coalesce(updated, created) DESC NULLS LAST, place);
 
 -- A conversation starts when the source says so, only if it does not at its first message.
 CREATE OR REPLACE TEMP TABLE conversation_days AS
-WITH first_messages AS (
-    SELECT conversation_id, min(created) AS created
-    FROM messages_ranked WHERE rank = 1 GROUP BY conversation_id
+WITH kept AS (
+    SELECT id, deleted, created
+    FROM conversations_judged LEFT JOIN conversations_ranked USING (seq)
+    WHERE reason IS NULL AND coalesce(rank, 1) = 1
+), first_messages AS (
+    SELECT conversation_id AS id, min(created) AS first_message
+    FROM messages_judged LEFT JOIN messages_ranked USING (seq)
+    WHERE reason IS NULL AND coalesce(rank, 1) = 1
+      AND conversation_id IN (SELECT id FROM kept WHERE created IS NULL)
+    GROUP BY conversation_id
 ), started AS (
-    SELECT c.id, c.deleted, coalesce(c.created, m.created) AS started
-    FROM conversations_ranked c
-    LEFT JOIN first_messages m ON m.conversation_id = CASE WHEN c.created IS NULL THEN c.id END
-    WHERE c.rank = 1
+    SELECT id, deleted, coalesce(created, first_message) AS started
+    FROM kept LEFT JOIN first_messages USING (id)
 )
 SELECT s.id, s.deleted, s.started, d.number AS day
 FROM started s ASOF LEFT JOIN midnights d ON s.started >= d.start;
 
-CREATE OR REPLACE TABLE conversations_fates AS
-SELECT j.seq,
-       coalesce(d.day, own.number) AS day,
-       d.started,
+-- Rows of a day lie together, so that taking out a day reads that day only.
+CREATE OR REPLACE TABLE conversations_placed AS
+SELECT coalesce(d.day, own.number) AS day,
        CASE WHEN j.reason IS NOT NULL THEN 'quarantined'
             WHEN r.rank > 1 AND r.hash = r.kept_hash THEN 'duplicate'
             WHEN r.rank > 1 OR d.started IS NULL THEN 'quarantined'
-            WHEN r.deleted THEN 'soft_deleted'
+            WHEN j.deleted THEN 'soft_deleted'
             ELSE 'represented' END AS fate,
        CASE WHEN j.reason IS NOT NULL THEN j.reason
             WHEN r.rank > 1 THEN 'duplicate_id'
@@ -70,24 +81,24 @@ SELECT j.seq,
        CASE WHEN j.reason IS NOT NULL THEN j.detail
             WHEN r.rank > 1 AND r.same_age THEN 'same id and time as a row with other content, which came first'
             WHEN r.rank > 1 THEN 'an older version of a row that was kept'
-            WHEN d.started IS NULL THEN 'it has neither a creation time nor messages' END AS detail
+            WHEN d.started IS NULL THEN 'it has neither a creation time nor messages' END AS detail,
+       d.started, j.id, j.conversation_id, j.updated, j.edited, j.pk, j.hash, j.payload_at, j.payload_size
 FROM conversations_judged j
 LEFT JOIN conversations_ranked r USING (seq)
 LEFT JOIN conversation_days d ON d.id = j.id
-ASOF LEFT JOIN midnights own ON (CASE WHEN j.created < $latest THEN j.created END) >= own.start;
+ASOF LEFT JOIN midnights own ON (CASE WHEN j.created < $latest THEN j.created END) >= own.start
+ORDER BY 1, d.started, j.id;
 
-CREATE OR REPLACE TABLE messages_fates AS
+CREATE OR REPLACE TABLE messages_placed AS
 WITH owned AS (
-    SELECT j.seq, j.id, j.conversation_id, j.created, j.reason, j.detail, r.deleted, r.rank, r.hash,
-           r.kept_hash, r.same_age, d.id AS owner, d.deleted AS owner_deleted, d.day AS owner_day,
+    SELECT j.*, r.rank, r.kept_hash, r.same_age, d.id AS owner, d.deleted AS owner_deleted, d.day AS owner_day,
            e.conversation_id IS NOT NULL AS is_elsewhere
     FROM messages_judged j
     LEFT JOIN messages_ranked r USING (seq)
     LEFT JOIN conversation_days d ON d.day IS NOT NULL AND d.id = CASE WHEN r.rank > 1 THEN r.kept_conversation_id ELSE j.conversation_id END
     LEFT JOIN elsewhere e ON e.conversation_id = j.conversation_id
 )
-SELECT o.seq,
-       coalesce(o.owner_day, own.number) AS day,
+SELECT coalesce(o.owner_day, own.number) AS day,
        CASE WHEN is_elsewhere AND owner IS NULL THEN 'elsewhere'
             WHEN reason IS NOT NULL THEN 'quarantined'
             WHEN rank > 1 AND hash = kept_hash THEN 'duplicate'
@@ -101,17 +112,8 @@ SELECT o.seq,
             WHEN rank > 1 AND same_age THEN 'same id and time as a row with other content, which came first'
             WHEN rank > 1 THEN 'an older version of a row that was kept'
             WHEN owner IS NULL AND o.conversation_id IS NULL THEN 'it names no conversation'
-            WHEN owner IS NULL THEN 'no usable conversation ' || o.conversation_id END AS detail
+            WHEN owner IS NULL THEN 'no usable conversation ' || o.conversation_id END AS detail,
+       o.id, o.conversation_id, o.created, o.place, o.updated, o.edited, o.pk, o.hash, o.payload_at, o.payload_size
 FROM owned o
-ASOF LEFT JOIN midnights own ON (CASE WHEN o.created < $latest THEN o.created END) >= own.start;
-
--- Rows of a day lie together, so that taking out a day reads that day only.
-CREATE OR REPLACE TABLE conversations_placed AS
-SELECT f.day, f.fate, f.reason, f.detail, f.started, s.id, s.conversation_id, s.updated, s.hash, s.payload_at, s.payload_size
-FROM conversations_fates f JOIN conversations_staged s USING (seq)
-ORDER BY f.day, f.started, s.id;
-
-CREATE OR REPLACE TABLE messages_placed AS
-SELECT f.day, f.fate, f.reason, f.detail, s.id, s.conversation_id, s.created, s.place, s.updated, s.hash, s.payload_at, s.payload_size
-FROM messages_fates f JOIN messages_staged s USING (seq)
-ORDER BY f.day, s.conversation_id, s.created, s.place, s.id;
+ASOF LEFT JOIN midnights own ON (CASE WHEN o.created < $latest THEN o.created END) >= own.start
+ORDER BY 1, o.conversation_id, o.created, o.place, o.id;

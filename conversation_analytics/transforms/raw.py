@@ -6,16 +6,18 @@ claim days ─> read the source (whole, or the days only) ─> place ─> a day,
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 
 from conversation_analytics import __version__
 from conversation_analytics.compute.runner import InProcessRunner, Runner
-from conversation_analytics.partitions import to_micros
+from conversation_analytics.errors import TornDay
+from conversation_analytics.partitions import from_micros, to_micros
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS
 from conversation_analytics.settings import Settings
-from conversation_analytics.sources.base import SourceInfo
+from conversation_analytics.sources.base import SOURCE_TABLES, SourceInfo
 from conversation_analytics.sources.interpret import Interpreter, build_interpreter
 from conversation_analytics.sources.open import OpenedSource
 from conversation_analytics.storage.days import (
@@ -26,13 +28,49 @@ from conversation_analytics.storage.days import (
     Request,
     prepare,
 )
-from conversation_analytics.storage.identity import LakeIdentity, ensure_identity
+from conversation_analytics.storage.index import IndexSnapshot
 from conversation_analytics.storage.lake import Claim, Lake
-from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY, UNPLACED, Day
+from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY, UNPLACED, Day, Unit
 from conversation_analytics.storage.manifest import Manifest
-from conversation_analytics.transforms.raw_tables import account, check_placement, raw_tables
-from conversation_analytics.transforms.reading import Moves, Reading
+from conversation_analytics.storage.pending import TokenName, reasons_of, unsatisfied
+from conversation_analytics.transforms.deletions import DayRows, emptied, refuse_mass_deletion
+from conversation_analytics.transforms.merging import (
+    can_be_merged,
+    changed_rows,
+    recorded_pages,
+)
+from conversation_analytics.transforms.raw_tables import (
+    account,
+    check_placement,
+    raw_table,
+    raw_tables,
+)
+from conversation_analytics.transforms.reading import DayMoves, Reading
+from conversation_analytics.transforms.settled import settle_source
 from conversation_analytics.transforms.staging import Placement, Staging
+
+_SMALLEST_STEP = timedelta(microseconds=1)
+
+Tokens = Mapping[Day, Sequence[TokenName]]
+
+
+@dataclass(frozen=True)
+class _Days:
+    """What the days of a reading have in common.
+
+    Attributes:
+        interpreter: how rows are read.
+        mark: the change mark of a reading that began now.
+        tokens: the tokens there were before it began.
+        moves: the days whose rows moved, each with the day they moved to.
+        merged: whether rows that changed were put into what the lake has.
+    """
+
+    interpreter: Interpreter
+    mark: datetime
+    tokens: Tokens
+    moves: DayMoves = field(default_factory=set)
+    merged: bool = False
 
 
 class RawDays:
@@ -78,17 +116,24 @@ class RawDays:
             self._lake.index.compact()
 
     def _done(self) -> dict[date, Manifest]:
-        """The days this request has written before, all of it: the index knows them too."""
+        """The days this request has written before, all of it: the index knows them too.
+
+        Not those that were seen to differ since: they are to be read once more.
+        """
         there = self._lake.manifests(RAW, self._days)
         written = {day: one for day, one in there.items() if one.request == self._request.id}
         if not written:
             return {}
         marks = self._lake.index.snapshot().marks()
+        tokens = self._lake.pending.names()
         return {
             day: one
             for day, one in written.items()
-            if marks.get(day) == to_micros(_mark(one))
-            or not one.tables[RAW_CONVERSATIONS.name].rows
+            if not unsatisfied(tokens.get(day, ()), one)
+            and (
+                marks.get(day) == to_micros(_mark(one))
+                or not one.tables[RAW_CONVERSATIONS.name].rows
+            )
         }
 
     def _left_behind(self, done: dict[date, Manifest]) -> set[date]:
@@ -103,11 +148,13 @@ class RawDays:
         }
 
     def _read_and_prepare(self, wanted: list[date]) -> Iterator[DayItem]:
+        tokens = self._lake.pending.names()
+        snapshot = self._lake.index.snapshot()
         info = self._opened.source.probe()
-        self._settle_identity(info)
+        settle_source(self._settings, self._lake.store, self._opened, info)
         claimed = self._lake.claim_days(RAW, wanted, run_id=self._request.run_id)
         claims: dict[Day, Claim] = {claim.day: claim for claim in claimed}
-        mark = info.clock - timedelta(seconds=self._settings.sync_lag_seconds)
+        mark = self._mark_of(info, tokens, snapshot)
         interpreter = build_interpreter(self._opened.mapping, info)
         calendar = self._settings.calendar
         today = calendar.day_of(info.clock)
@@ -115,53 +162,118 @@ class RawDays:
         # others would only take processor time from it.
         runner = InProcessRunner() if info.kind == "nocodb" else self._runner
         with Staging(interpreter, calendar, today, runner) as staging:
-            snapshot = self._lake.index.snapshot()
-            reading = Reading(self._opened.source, info, staging, snapshot, calendar)
-            placement, moves, whole = reading.read(wanted)
-            yielded: set[date] = set()
-            for day in _new_before_old(wanted, moves):
-                yielded.add(day)
-                new = {to for old, to in moves if old == day} & yielded
-                unwritten = self._unwritten(new, mark)
-                if unwritten:
-                    words = ", ".join(map(str, unwritten))
-                    problem = f"conversations of it moved to {words}, which was not written"
-                    yield FailedDay(RAW.name, day, f"raw of {day} keeps what it had: {problem}")
-                    continue
-                claim = claims.get(day) or self._claim_dragged(day, mark)
-                if claim:
-                    yield self._prepare(claim, placement, interpreter, mark, moves)
-            if whole:
-                claim = self._lake.claim_day(UNPLACED, UNKNOWN_DAY, run_id=self._request.run_id)
-                yield self._prepare(claim, placement, interpreter, mark, set())
+            reading = Reading(self._opened.source, info, staging, self._lake, self._settings)
+            days = _Days(interpreter, mark, tokens)
+            merged = self._merge(reading, wanted, days) if self._request.merge else None
+            if merged is not None:
+                for day in wanted:
+                    yield self._prepare(claims[day], merged, replace(days, merged=True))
+                return
+            staging.clear()
+            placement, moves, whole = reading.read(wanted, whole=self._request.whole)
+            in_order = _new_before_old(wanted, moves)
+            refused = self._refuse_deletions(placement, in_order)
+            if whole and (claim := self._claim_late(UNPLACED, UNKNOWN_DAY, mark)):
+                # First: a retry that finds every day done does not read the source again.
+                yield self._prepare(claim, placement, days)
+            for day, why in refused.items():
+                yield FailedDay(RAW.name, day, why)
+            rest = [day for day in in_order if day not in refused]
+            yield from self._write(claims, placement, rest, replace(days, moves=moves))
+
+    def _merge(self, reading: Reading, wanted: Sequence[date], how: _Days) -> Placement | None:
+        """Place the lake's rows and those that changed; null if the source must be read."""
+        there = self._lake.manifests(RAW, wanted)
+        tokens = {
+            day: self._lake.pending.read(unsatisfied(how.tokens.get(day, ()), there.get(day)))
+            for day in wanted
+        }
+        if not can_be_merged(wanted, there, tokens, how.interpreter):
+            return None
+        recorded = recorded_pages(self._lake, wanted)
+        changed = changed_rows(token for found in tokens.values() for token in found)
+        try:
+            return reading.merge(wanted, recorded, changed)
+        except TornDay:
+            return None
+
+    def _write(
+        self,
+        claims: Mapping[Day, Claim],
+        placement: Placement,
+        days: Sequence[date],
+        how: _Days,
+    ) -> Iterator[DayItem]:
+        """The days of a reading; each comes after those that its conversations moved to."""
+        yielded: set[date] = set()
+        for day in days:
+            yielded.add(day)
+            new = {to for old, to in how.moves if old == day} & yielded
+            unwritten = self._unwritten(new, how.mark)
+            if unwritten:
+                words = ", ".join(map(str, unwritten))
+                problem = f"conversations of it moved to {words}, which was not written"
+                yield FailedDay(RAW.name, day, f"raw of {day} keeps what it had: {problem}")
+                continue
+            claim = claims.get(day) or self._claim_late(RAW, day, how.mark)
+            if claim:
+                yield self._prepare(claim, placement, how)
+
+    def _mark_of(self, info: SourceInfo, tokens: Tokens, snapshot: IndexSnapshot) -> datetime:
+        """The change mark of a reading that begins now.
+
+        It is ahead of every earlier one and not behind any token, even where the source's clock
+        stands still within its second, or goes back.
+        """
+        newest = max(snapshot.marks().values(), default=0)
+        lag = timedelta(seconds=self._settings.sync_lag_seconds)
+        marks = [name.mark for names in tokens.values() for name in names]
+        return max(info.clock - lag, from_micros(newest + 1), *marks)
+
+    def _refuse_deletions(self, placement: Placement, days: Sequence[date]) -> dict[date, str]:
+        """Days that must not be emptied, with why.
+
+        Raises:
+            MassDeletion: too many of the rows of all days would vanish.
+        """
+        if self._request.force:
+            return {}
+        there = self._lake.manifests(RAW, days)
+        refused: dict[date, str] = {}
+        for table in SOURCE_TABLES:
+            read = placement.counts(table)
+            rows = [
+                DayRows(day, manifest.tables[raw_table(table)].rows, read.get(day, 0))
+                for day, manifest in there.items()
+            ]
+            known = sum(one.known for one in rows)
+            gone = known - sum(one.read for one in rows) - read.get(UNKNOWN_DAY, 0)
+            refuse_mass_deletion(
+                table,
+                known=known,
+                vanished=gone,
+                fraction=self._settings.max_delete_fraction,
+            )
+            for day in emptied(rows):
+                refused[day] = (
+                    f"raw of {day} keeps what it had: the source has none of its {table} any more. "
+                    "If they were deleted on purpose, say so with --force"
+                )
+        return refused
 
     def _unwritten(self, days: set[date], mark: datetime) -> list[date]:
         """Those of some days that the lake has not from this reading, nor from a later one."""
         there = self._lake.manifests(RAW, sorted(days)) if days else {}
         return sorted(day for day in days if day not in there or _mark(there[day]) < mark)
 
-    def _settle_identity(self, info: SourceInfo) -> None:
-        """Tell the lake which source fills it, or refuse another one."""
-        identity = LakeIdentity.of(
-            self._settings, source=info.fingerprint, profile=self._opened.mapping.fingerprint
-        )
-        ensure_identity(self._lake.store, identity)
-
-    def _claim_dragged(self, day: date, mark: datetime) -> Claim | None:
-        """Claim a day nobody asked for, unless it was read later than this reading began."""
-        claim = self._lake.claim_day(RAW, day, run_id=self._request.run_id)
-        manifest = self._lake.manifest(RAW, day)
+    def _claim_late(self, unit: Unit, day: Day, mark: datetime) -> Claim | None:
+        """Claim a day after reading, unless it was read later than this reading began."""
+        claim = self._lake.claim_day(unit, day, run_id=self._request.run_id)
+        manifest = self._lake.manifest(unit, day)
         later = manifest and manifest.change_mark and manifest.change_mark > mark
         return None if later else claim
 
-    def _prepare(
-        self,
-        claim: Claim,
-        placement: Placement,
-        interpreter: Interpreter,
-        mark: datetime,
-        moves: Moves,
-    ) -> PreparedDay:
+    def _prepare(self, claim: Claim, placement: Placement, how: _Days) -> PreparedDay:
         started = time.perf_counter()
         day = claim.day
         tables, placed = raw_tables(placement, day)
@@ -173,7 +285,11 @@ class RawDays:
                 check_placement(tables[RAW_CONVERSATIONS.name], self._settings.calendar, day)
             )
         ids = tables[RAW_CONVERSATIONS.name]["conversation_id"] if day != UNKNOWN_DAY else None
-        touching = {other for move in moves if day in move for other in move} - {day}
+        touching = {other for move in how.moves if day in move for other in move} - {day}
+        before = self._lake.manifest(UNPLACED if day == UNKNOWN_DAY else RAW, day)
+        names = unsatisfied(how.tokens.get(day, ()), before)
+        # A merge covers its tokens, not everything up to a moment.
+        mark = _mark(before) + _SMALLEST_STEP if how.merged and before else how.mark
         return prepare(
             claim,
             tables,
@@ -184,7 +300,9 @@ class RawDays:
             counts=counts,
             change_mark=mark,
             displaced=sorted(touching),
-            interpreter=interpreter.model_dump(mode="json"),
+            merged=[name.id for name in how.tokens.get(day, ())] if how.merged else [],
+            reasons=reasons_of(self._lake.pending.read(names)),
+            interpreter=how.interpreter.model_dump(mode="json"),
             request=self._request.id,
             run_id=self._request.run_id,
             code_version=__version__,
@@ -195,7 +313,7 @@ def _mark(manifest: Manifest) -> datetime:
     return manifest.change_mark or datetime.min.replace(tzinfo=UTC)
 
 
-def _new_before_old(days: Sequence[date], moves: Moves) -> list[date]:
+def _new_before_old(days: Sequence[date], moves: DayMoves) -> list[date]:
     """The days to write, each after the days its conversations moved to.
 
     Where days trade conversations with each other no such order exists; then calendar order is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,11 @@ from conversation_analytics.transforms.staging import Placement
 
 TERMS = ("represented", "quarantined", "soft_deleted", "identical_duplicates")
 _RAW_OF = {"conversations": RAW_CONVERSATIONS.name, "messages": RAW_MESSAGES.name}
+
+
+def raw_table(table: SourceTable) -> str:
+    """The raw table that keeps the rows of a source table."""
+    return _RAW_OF[table]
 
 
 def raw_tables(
@@ -106,6 +112,7 @@ def _raw_conversations(rows: pa.Table) -> pa.Table:
         _time(rows["started"]),
         _time(rows["updated"]),
         rows["fate"],
+        rows["pk"],
         rows["hash"],
         rows["payload"],
     ]
@@ -120,6 +127,7 @@ def _raw_messages(rows: pa.Table) -> pa.Table:
         _tie_order(rows),
         _time(rows["updated"]),
         rows["fate"],
+        rows["pk"],
         rows["hash"],
         rows["payload"],
     ]
@@ -132,21 +140,27 @@ def _tie_order(rows: pa.Table) -> pa.Array:
     A number within the tie, not a position in the source, so that a row added elsewhere changes
     nothing here.
     """
-    order = []
-    previous, number = None, 0
-    for moment in zip(
-        rows["conversation_id"].to_pylist(), rows["created"].to_pylist(), strict=True
-    ):
-        number = number + 1 if moment == previous else 0
-        order.append(number)
-        previous = moment
-    return pa.array(order, pa.int64())
+    count = rows.num_rows
+    same = np.zeros(count, bool)
+    if count > 1:
+        same[1:] = np.logical_and.reduce(
+            [
+                pc.equal(rows[name].slice(1), rows[name].slice(0, count - 1)).to_numpy()
+                for name in ("conversation_id", "created")
+            ]
+        )
+    places = np.arange(count)
+    firsts = np.maximum.accumulate(np.where(same, 0, places))
+    return pa.array(places - firsts)
 
 
 def _quarantine(table: SourceTable, rows: pa.Table) -> pa.Table:
     bad = rows.filter(pc.equal(rows["fate"], "quarantined"))
     columns = [
         pa.repeat(pa.scalar(table), bad.num_rows),
-        *(bad[name] for name in ("id", "conversation_id", "reason", "detail", "payload", "hash")),
+        *(
+            bad[name]
+            for name in ("id", "conversation_id", "reason", "detail", "payload", "pk", "hash")
+        ),
     ]
     return pa.table(columns, schema=QUARANTINE.arrow)

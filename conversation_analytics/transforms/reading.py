@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics.errors import DataCheckFailed
-from conversation_analytics.partitions import DayCalendar, contiguous_ranges
+from conversation_analytics.partitions import contiguous_ranges
+from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import (
     SOURCE_TABLES,
     ConversationSource,
+    Page,
     SourceInfo,
     SourceQueries,
+    SourceTable,
 )
-from conversation_analytics.storage.index import IndexSnapshot
+from conversation_analytics.storage.lake import Lake
+from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
+from conversation_analytics.transforms.closure import Closure, Moves
 from conversation_analytics.transforms.staging import Placement, Staging
 
 # Up to this share of the known days is asked for by time range; more is cheaper in one pass.
 _FEW_DAYS = 0.05
 
-# The days that list conversations which start on another day now, each with that day.
-Moves = set[tuple[date, date]]
+
+DayMoves = set[tuple[date, date]]
 
 
 class Reading:
@@ -33,8 +38,8 @@ class Reading:
         source: what to read.
         info: what its probe found.
         staging: where rows go.
-        snapshot: the id → day index before the reading.
-        calendar: which days there are.
+        lake: what the lake has of the rows already.
+        settings: the settings.
     """
 
     def __init__(
@@ -42,31 +47,107 @@ class Reading:
         source: ConversationSource,
         info: SourceInfo,
         staging: Staging,
-        snapshot: IndexSnapshot,
-        calendar: DayCalendar,
+        lake: Lake,
+        settings: Settings,
     ) -> None:
         self._source = source
         self._info = info
         self._staging = staging
+        snapshot = lake.index.snapshot()
         self._listed = snapshot.entries.select(["conversation_id", "day"])
-        self._calendar = calendar
+        self._calendar = settings.calendar
+        self._closure = Closure(lake, snapshot, staging, settings)
 
-    def read(self, days: Sequence[date]) -> tuple[Placement, Moves, bool]:
+    def read(
+        self, days: Sequence[date], *, whole: bool = False
+    ) -> tuple[Placement, DayMoves, bool]:
         """Read what is needed to write `days` whole.
 
+        Args:
+            days: the days.
+            whole: whether to read the whole source even if that costs more.
+
         Returns:
-            Where each row belongs; the moves of conversations from or to one of the days, or
-            one of those they drag along; and whether the whole source was read.
+            Where each row belongs; the moves of rows from or to one of the days, or one of those
+            they drag along; and whether the whole source was read.
 
         Raises:
             SourceError: the source cannot be read.
             DataCheckFailed: rows were lost or doubled on the way.
         """
         queries = self._source.queries
-        if queries is None or not self._few(days):
-            self._read_whole()
-            placement = self._place()
-            return placement, _dragged(self._moves(placement), set(days)), True
+        if queries is not None and not whole and self._few(days):
+            read = self._read_few(queries, days)
+            if read is not None:
+                return *read, False
+            self._staging.clear()
+        placement = self.whole()
+        wanted = set(days)
+        while True:
+            self._closure.record(wanted)
+            moves = _dragged(self._moves(placement), wanted)
+            further = {day for move in moves for day in move if day != UNKNOWN_DAY} - wanted
+            if not further:
+                return placement, _between_days(moves), True
+            wanted |= further
+
+    def merge(
+        self,
+        days: Sequence[date],
+        recorded: Iterable[Page],
+        changed: Mapping[SourceTable, Set[str]],
+    ) -> Placement | None:
+        """Place rows that the lake has of `days`, with those that changed since in their place.
+
+        Args:
+            days: the days.
+            recorded: all source rows that the lake has of them.
+            changed: primary keys of rows of them that the lake has otherwise, or not at all.
+
+        Returns:
+            Where each row belongs; null if rows come from or go to other days, which only a
+            reading of the source can follow.
+
+        Raises:
+            SourceError: the source cannot be asked for what belongs to the rows.
+            DataCheckFailed: rows were lost or doubled on the way.
+        """
+        queries = self._source.queries
+        if queries is None:
+            return None
+        staging = self._staging
+        staging.add(recorded)
+        touched: set[str] = set()
+        for table, keys in changed.items():
+            touched |= staging.replace(table, keys, queries.rows_by_key(table, sorted(keys)))
+        self._closure.record(days)
+        here = self._known("day", pa.array(sorted(days), pa.date32()))
+        self._add_owners(queries, here, missing=set())
+        new = sorted(staging.conversation_ids() - here)
+        if new:
+            staging.add(queries.messages_of(new), once=True)
+        if self._info.ordered:
+            staging.order_by_key()
+        self._order_ties(among=touched)
+        placement = self._place()
+        return None if _dragged(self._moves(placement), set(days)) else placement
+
+    def whole(self) -> Placement:
+        """Read and place every row there is.
+
+        Raises:
+            SourceError: the source cannot be read.
+            DataCheckFailed: rows were lost or doubled on the way.
+        """
+        for table in SOURCE_TABLES:
+            self._staging.add(self._source.scan(table))
+        self._order_ties()
+        return self._place()
+
+    def _read_few(
+        self, queries: SourceQueries, days: Sequence[date]
+    ) -> tuple[Placement, DayMoves] | None:
+        """Read some days and those they drag along; null if rows without a day are among them."""
         read: set[date] = set()
         wanted = set(days)
         while wanted > read:
@@ -75,8 +156,11 @@ class Reading:
             self._read_days(queries, days_now, read)
             placement = self._place()
             moves = _dragged(self._moves(placement), wanted)
-            wanted |= {day for move in moves for day in move}
-        return placement, moves, False
+            for day in (day for move in moves for day in move):
+                if day == UNKNOWN_DAY:
+                    return None
+                wanted.add(day)
+        return placement, _between_days(moves)
 
     def _few(self, days: Sequence[date]) -> bool:
         """Whether asking for the days by time range is cheaper than one pass."""
@@ -86,15 +170,13 @@ class Reading:
         known = len(self._listed["day"].unique())
         return len(days) <= _FEW_DAYS * known
 
-    def _read_whole(self) -> None:
-        for table in SOURCE_TABLES:
-            self._staging.add(self._source.scan(table))
-        self._order_ties()
-
-    def _order_ties(self) -> None:
+    def _order_ties(self, among: Set[str] | None = None) -> None:
+        """Ask for the order of rows made in the same instant, of some conversations only."""
         if self._info.ordered or self._source.queries is None:
             return
         tied = self._staging.tied_conversations()
+        if among is not None:
+            tied = [id_ for id_ in tied if id_ in among]
         if tied:
             self._staging.order_ties(self._source.queries.messages_of(tied))
 
@@ -111,22 +193,38 @@ class Reading:
             begin, end = self._calendar.window(first)[0], self._calendar.window(last)[1]
             staging.add(queries.conversations_between(begin, end), once=True)
             staging.add(queries.messages_between(begin, end), once=True)
-        # What is listed here and was not found has moved or is gone; what is here but listed
-        # elsewhere has moved; what is known to live elsewhere is none of ours.
+        # What is listed here and was not found has moved or is gone.
         found = staging.conversation_ids()
         here = self._known("day", pa.array(sorted(read), pa.date32()))
-        named = staging.owners_of_messages() - found
-        elsewhere = self._known("conversation_id", pa.array(sorted(named), pa.string())) - here
-        staging.live_elsewhere(elsewhere)
-        unknown = (here - found) | (named - elsewhere)
-        if not staging.keyed:
-            unknown |= found  # another row with the same id may have been made on another day
-        if unknown:
-            staging.add(queries.conversations_by_id(sorted(unknown)), once=True)
-        ours = sorted(staging.conversation_ids())
+        # Without keys another row with the same id may have been made on another day.
+        missing = here - found if staging.keyed else here | found
+        self._add_owners(queries, here, missing=missing)
+        # What the lake has here and was not found is gone, or belongs elsewhere now.
+        self._closure.record(days)
+        staging.add(queries.rows_by_key("conversations", self._closure.unread("conversations")))
+        ours = sorted(staging.conversation_ids() | here)
         if ours:
             staging.add(queries.messages_of(ours), once=True)
-            self._order_ties()
+        staging.add(queries.rows_by_key("messages", self._closure.unread("messages")))
+        if self._info.ordered:
+            staging.order_by_key()
+        self._order_ties()
+
+    def _add_owners(self, queries: SourceQueries, here: set[str], *, missing: set[str]) -> None:
+        """Stage conversations that messages name, unless they are known to live elsewhere.
+
+        Args:
+            queries: the source.
+            here: the conversations listed on the days that are read.
+            missing: further conversations to ask for.
+        """
+        staging = self._staging
+        named = staging.owners_of_messages() - staging.conversation_ids()
+        elsewhere = self._known("conversation_id", pa.array(sorted(named), pa.string())) - here
+        staging.live_elsewhere(elsewhere)
+        wanted = missing | (named - elsewhere)
+        if wanted:
+            staging.add(queries.conversations_by_id(sorted(wanted)), once=True)
 
     def _known(self, column: str, values: pa.Array) -> set[str]:
         """The conversations listed with one of some values."""
@@ -145,24 +243,30 @@ class Reading:
         return placement
 
     def _moves(self, placement: Placement) -> Moves:
-        """Moves from every day that lists a conversation which starts on another one.
+        """Moves of rows, and from every day that lists a conversation which starts on another.
 
         Not only from the day it lives in: where a run died between writing the new day and the
         old one, the old one lists it still.
         """
+        found = self._closure.moves()
         now = placement.conversation_days()
         both = now.join(self._listed, "conversation_id", join_type="inner", right_suffix="_before")
         moved = both.filter(pc.not_equal(both["day"], both["day_before"]))
         days = moved.group_by(["day_before", "day"]).aggregate([])
-        return {(row["day_before"], row["day"]) for row in days.to_pylist()}
+        return found | {(row["day_before"], row["day"]) for row in days.to_pylist()}
 
 
-def _dragged(moves: Moves, days: set[date]) -> Moves:
+def _between_days(moves: Moves) -> DayMoves:
+    """The moves without those from and to no day: rows without one are written after all days."""
+    return {(a, b) for a, b in moves if not isinstance(a, str) and not isinstance(b, str)}
+
+
+def _dragged(moves: Moves, days: Collection[date]) -> Moves:
     """The moves that touch `days`, or days that those moves touch, and so on."""
-    touched = set(days)
+    touched: set[Day] = set(days)
     while True:
         chosen = {move for move in moves if touched & set(move)}
-        wider = touched | {day for move in chosen for day in move}
+        wider = touched | {day for move in chosen for day in move if day != UNKNOWN_DAY}
         if wider == touched:
             return chosen
         touched = wider

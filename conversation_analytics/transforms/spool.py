@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,7 @@ import pyarrow as pa
 
 from conversation_analytics.partitions import Int64s
 
-# Rows of a day mostly lie near each other: what one read brings along serves the next ones.
-_READ_AHEAD = 16 * 1024
+_CHUNK_BYTES = 2**30
 
 
 class Spool:
@@ -38,16 +38,30 @@ class Spool:
         self._size += int(bounds[-1] - bounds[0])
         return pa.array(places), pa.array(np.diff(bounds))
 
-    def read(self, places: pa.ChunkedArray, sizes: pa.ChunkedArray) -> pa.Array:
+    def read(self, places: pa.ChunkedArray, sizes: pa.ChunkedArray) -> pa.ChunkedArray:
         """The texts at some places, in the order of the places given."""
         self._file.flush()
-        texts = [b""] * len(places)
         at, size = places.to_numpy(), sizes.to_numpy()
-        with self._path.open("rb", buffering=_READ_AHEAD) as file:
-            for row in np.argsort(at).tolist():
-                file.seek(at[row])
-                texts[row] = file.read(size[row])
-        return pa.array(texts, pa.binary()).cast(pa.string())
+        order = np.argsort(at)
+        texts = self._read_sorted(at[order], size[order])
+        turns = np.argsort(order)
+        # Arrow's ordinary texts end at 2 GiB; a row is far smaller.
+        ends = np.flatnonzero(np.diff(np.cumsum(size) // _CHUNK_BYTES)) + 1
+        chunks = [texts.take(pa.array(part)).cast(pa.string()) for part in np.split(turns, ends)]
+        return pa.chunked_array(chunks, pa.string())
+
+    def _read_sorted(self, at: Int64s, size: Int64s) -> pa.LargeStringArray:
+        """The texts at places that go up; those that follow each other are read as one."""
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+        data = memoryview(bytearray(int(offsets[-1])))
+        breaks = np.flatnonzero(at[1:] != at[:-1] + size[:-1]) + 1
+        bounds = [0, *breaks.tolist(), len(at)] if len(at) else []
+        with self._path.open("rb") as file:
+            for first, end in pairwise(bounds):
+                file.seek(at[first])
+                file.readinto(data[offsets[first] : offsets[end]])
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+        return pa.Array.from_buffers(pa.large_string(), len(at), buffers)
 
     def close(self) -> None:
         """Let go of the file; it is not removed."""

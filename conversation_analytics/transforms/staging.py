@@ -9,29 +9,39 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from conversation_analytics.compute.runner import Runner
-from conversation_analytics.partitions import ONE_DAY, DayCalendar, days_between, to_micros
+from conversation_analytics.partitions import (
+    ONE_DAY,
+    DayCalendar,
+    days_between,
+    to_micros,
+)
 from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
-from conversation_analytics.sources.decode import decode
-from conversation_analytics.sources.interpret import Interpreter, Keys
-from conversation_analytics.sources.values import Unusable
-from conversation_analytics.storage.encoding import digest
+from conversation_analytics.sources.columns import instants, judge
+from conversation_analytics.sources.decode import Decoded, decode
+from conversation_analytics.sources.interpret import Interpreter
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 from conversation_analytics.transforms.spool import Spool
 
-# Every thread of DuckDB takes a share of the memory for itself, so there are few.
-_DUCKDB: dict[str, str | int] = {"memory_limit": "384MB", "threads": min(4, os.cpu_count() or 1)}
+# Every thread of DuckDB takes a share of the memory for itself and makes the others wait at times,
+# so there are few: one but for many rows.
+_DUCKDB: dict[str, str | int] = {"memory_limit": "384MB", "threads": 1}
+_MOST_THREADS = min(4, os.cpu_count() or 1)
+_ROWS_FOR_A_THREAD = 500_000
+
+_ROWS_AT_ONCE = 20_000  # an insertion costs as much as the keys of some thousand rows
 
 _STAGED = pa.schema(
     [
@@ -45,6 +55,7 @@ _STAGED = pa.schema(
         ("reason", pa.string()),
         ("detail", pa.string()),
         ("hash", pa.string()),
+        ("edited", pa.int64()),  # when the row was made, if it may have been changed since
         ("payload", pa.string()),
     ]
 )
@@ -63,31 +74,38 @@ class StagingTask:
 
 def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
     """The rows of a page as a batch of keys, findings and payloads."""
-    table, interpreter = task.page.table, task.interpreter
-    resolved = interpreter.conversations if table == "conversations" else interpreter.messages
-    rows = []
-    for position, decoded in enumerate(decode(task.page), start=task.page.position):
-        problem: Unusable | None = None
-        try:
-            keys: Keys = interpreter.keys(table, decoded)
-        except Unusable as error:
-            problem, keys = error, interpreter.best_keys(table, decoded.row)
-        key = decoded.row.get(resolved.primary_key) if resolved.primary_key else None
-        rows.append(
-            (
-                position,
-                None if key is None else str(key),
-                *keys,
-                problem.reason if problem else None,
-                problem.detail if problem else None,
-                digest(decoded.payload) if problem else resolved.row_hash(decoded),
-                decoded.payload,
-            )
-        )
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(_STAGED)
-    payloads = pa.array(columns.pop(), pa.binary()).cast(pa.string())
+    page, interpreter = task.page, task.interpreter
+    resolved = interpreter.table(page.table)
+    decoded = list(decode(page))
+    judged = judge(interpreter, page.table, decoded)
+    columns = (
+        np.arange(page.position, page.position + len(decoded)),
+        _keys(resolved.primary_key, decoded),
+        *judged,
+        list(resolved.row_hashes(decoded, judged.reasons)),
+        _edited(resolved.change_times, decoded),
+    )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED)]  # noqa: B905
-    return table, pa.record_batch([*arrays, payloads], schema=_STAGED)
+    payloads = pa.array([one.payload for one in decoded], pa.binary()).cast(pa.string())
+    return page.table, pa.record_batch([*arrays, payloads], schema=_STAGED)
+
+
+def _keys(column: str | None, decoded: list[Decoded]) -> list[str | None]:
+    """The source's primary keys."""
+    if column is None:
+        return [None] * len(decoded)
+    found = [one.row.get(column) for one in decoded]
+    return [None if key is None else str(key) for key in found]
+
+
+def _edited(change_times: Sequence[str], decoded: list[Decoded]) -> list[int | None]:
+    """When each row was made, if it may have been changed since, in that second even; else null."""
+    columns = [instants([one.row.get(name) for one in decoded])[0] for name in change_times]
+    told = [column for column in columns if column.count(None) < len(column)]
+    if len(told) < 2:
+        return [None] * len(decoded)
+    known = ([time for time in times if time is not None] for times in zip(*told, strict=True))
+    return [min(times) if len(times) > 1 else None for times in known]
 
 
 class Staging:
@@ -136,24 +154,68 @@ class Staging:
             pages: rows of either table.
             once: leave out rows whose primary key is staged already, for reads that overlap.
         """
+        most = 1 if once else _ROWS_AT_ONCE
+        waiting: dict[SourceTable, list[pa.Table]] = {table: [] for table in SOURCE_TABLES}
         added = 0
         tasks = (StagingTask(page, self._interpreter) for page in pages)
         for table, batch in self._runner.map(stage_page, tasks):
-            name = f"{table}_staged"
-            places = pa.table(self._spool.append(batch["payload"]), schema=_PLACES)
-            numbers = pa.array(range(self._rows, self._rows + batch.num_rows), pa.int64())
-            self._rows += batch.num_rows
-            keys = pa.Table.from_batches([batch.drop_columns("payload")])
-            self._register(pa.table([numbers, *keys.columns, *places.columns], schema=_KEPT))
-            known = f"WHERE pk NOT IN (SELECT pk FROM {name})" if once else ""  # noqa: S608
-            inserted = self._db.execute(f"INSERT INTO {name} FROM arrow_rows {known}").fetchone()
-            added += inserted[0] if inserted else 0
-        return added
+            waiting[table].append(self._numbered(batch))
+            if sum(part.num_rows for part in waiting[table]) >= most:
+                added += self._insert(table, waiting[table], once=once)
+                waiting[table] = []
+        rest = ((table, parts) for table, parts in waiting.items() if parts)
+        return added + sum(self._insert(table, parts, once=once) for table, parts in rest)
+
+    def replace(self, table: SourceTable, keys: Collection[str], pages: Iterable[Page]) -> set[str]:
+        """Stage rows in the place of those with some primary keys.
+
+        Args:
+            table: which table.
+            keys: the primary keys.
+            pages: what the source has of them now.
+
+        Returns:
+            The conversations that the rows name now.
+        """
+        if not keys:
+            return set()
+        self._register(pa.table({"pk": pa.array(keys, pa.string())}))
+        self._db.execute("CREATE OR REPLACE TEMP TABLE replaced AS FROM arrow_rows")
+        self._db.execute(f"DELETE FROM {table}_staged WHERE pk IN (FROM replaced)")  # noqa: S608
+        self.add(pages)
+        return set(
+            self._strings(
+                f"SELECT DISTINCT conversation_id FROM {table}_staged "  # noqa: S608
+                "WHERE pk IN (FROM replaced) AND conversation_id NOTNULL"
+            )
+        )
+
+    @property
+    def db(self) -> duckdb.DuckDBPyConnection:
+        """The database with ``conversations_staged`` and ``messages_staged``."""
+        return self._db
+
+    def clear(self) -> None:
+        """Forget the rows staged so far."""
+        for table in SOURCE_TABLES:
+            self._db.execute(f"DELETE FROM {table}_staged")  # noqa: S608
+        self._db.execute("DELETE FROM elsewhere")
+
+    def order_by_key(self) -> None:
+        """Take the order of rows made in the same instant from their keys, which are integers."""
+        for table in SOURCE_TABLES:
+            self._db.execute(f"UPDATE {table}_staged SET place = pk::BIGINT")  # noqa: S608
 
     def live_elsewhere(self, conversation_ids: Iterable[str]) -> None:
         """Name the conversations of days that are not read; their messages are none of ours."""
         self._register(pa.table({"conversation_id": pa.array(conversation_ids, pa.string())}))
         self._db.execute("CREATE OR REPLACE TABLE elsewhere AS FROM arrow_rows")
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the source tells its rows apart by a primary key."""
+        tables = (self._interpreter.conversations, self._interpreter.messages)
+        return all(table.primary_key is not None for table in tables)
 
     @property
     def keyed(self) -> bool:
@@ -207,11 +269,28 @@ class Staging:
             "earliest": to_micros(calendar.midnight(calendar.start)),
             "latest": to_micros(calendar.midnight(self._today + ONE_DAY)),
         }
+        threads = min(_MOST_THREADS, 1 + self._rows // _ROWS_FOR_A_THREAD)
+        self._db.execute(f"SET threads = {threads}")
         script = files(__package__).joinpath("placement.sql").read_text(encoding="utf-8")
         for name, value in limits.items():
             script = script.replace(f"${name}", str(value))
         self._db.execute(script)
         return Placement(self._db, self._spool, calendar)
+
+    def _numbered(self, batch: pa.RecordBatch) -> pa.Table:
+        """Interpreted rows with their numbers; instead of payloads, where they were put."""
+        places = self._spool.append(batch["payload"])
+        numbers = pa.array(np.arange(self._rows, self._rows + batch.num_rows))
+        self._rows += batch.num_rows
+        keys = batch.drop_columns("payload").columns
+        return pa.table([numbers, *keys, *places], schema=_KEPT)
+
+    def _insert(self, table: SourceTable, parts: list[pa.Table], *, once: bool) -> int:
+        self._register(pa.concat_tables(parts))
+        name = f"{table}_staged"
+        known = f"WHERE pk NOT IN (SELECT pk FROM {name})" if once else ""  # noqa: S608
+        inserted = self._db.execute(f"INSERT INTO {name} FROM arrow_rows {known}").fetchone()
+        return inserted[0] if inserted else 0
 
     def _register(self, table: pa.Table) -> None:
         self._db.register("arrow_rows", table)
@@ -250,6 +329,22 @@ class Placement:
             [self._calendar.start],
         ).to_arrow_table()
         return found.cast(pa.schema([("conversation_id", pa.string()), ("day", pa.date32())]))
+
+    def days(self) -> set[date]:
+        """The days that have any row."""
+        found = {day for table in SOURCE_TABLES for day in self.counts(table)}
+        return {day for day in found if not isinstance(day, str)}
+
+    def counts(self, table: SourceTable) -> dict[Day, int]:
+        """The number of rows of each day that has any."""
+        query = f"SELECT day, count(*) FROM {table}_placed WHERE fate <> 'elsewhere' GROUP BY day"  # noqa: S608
+        return {self._day(number): count for number, count in self._fetch(query)}
+
+    def _day(self, number: int | None) -> Day:
+        return UNKNOWN_DAY if number is None else self._calendar.day(number)
+
+    def _fetch(self, query: str) -> list[tuple[Any, ...]]:
+        return self._db.execute(query).fetchall()
 
     def totals(self) -> dict[str, int]:
         """Rows staged and rows placed, by table: equal unless placement lost or doubled some."""

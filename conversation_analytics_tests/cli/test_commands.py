@@ -139,6 +139,8 @@ def test_status_tells_each_day_and_what_is_behind(ca: CommandLine) -> None:
         "messages": 12,
         "quarantined": 0,
         "problems": 0,
+        "pending": 0,
+        "failed": 0,
     }
     ca.export(days=3, edit=" again")
     ca.json("backfill", "--from", "2024-01-02", "--to", "2024-01-02", "--select", "raw_messages")

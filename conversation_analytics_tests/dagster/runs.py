@@ -10,12 +10,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from conversation_analytics.build import build_defs
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.storage.lake import Lake, open_lake
 from conversation_analytics.storage.layout import Unit
 from conversation_analytics_tests.dagster.small_source import day, key
+from conversation_analytics_tests.dagster.web import REPOSITORY
 
 # Dagster calls what it has deprecated itself, when one resource holds another.
 DAGSTER_WARNS = "ignore:InitResourceContext.dagster_run:DeprecationWarning"
@@ -160,7 +162,9 @@ def open_home(root: Path, patch: pytest.MonkeyPatch, **environment: str) -> Iter
     for name, value in variables.items():
         patch.setenv(name, value)
     (root / "home").mkdir()
-    with dg.instance_for_test(temp_dir=str(root / "home")) as instance:
+    shipped = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"))
+    overrides = {"event_log_storage": shipped["event_log_storage"]}
+    with dg.instance_for_test(overrides, temp_dir=str(root / "home")) as instance:
         yield Home(instance, root / "source", load_settings(None))
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_U
 from conversation_analytics.storage.mongo import Converged, DayWriter, connect, recorded
 from conversation_analytics.storage.mongo_client import MongoDatabase
 from conversation_analytics.storage.publish import lake_days, publish_days
+from conversation_analytics.sync.look import Look, look_at_changes, sweep
+from conversation_analytics.sync.pending import pending_days, pending_ranges
 from conversation_analytics.transforms.derived import DerivedDays
 from conversation_analytics.transforms.raw import RawDays
 from conversation_analytics_tests.services.s3_servers import S3Server
@@ -45,9 +47,29 @@ class Pipeline:
     def lake(self) -> Lake:
         return open_lake(self.settings)
 
-    def refresh(self, wanted: Sequence[date]) -> list[DayReport]:
+    def sync(self, *, sweeping: bool = False, merge: bool = True) -> Look:
+        """Look at the source, or compare all of it, and refresh the days that are behind."""
+        lake, opened = self.lake, open_source(self.settings)
+        try:
+            look = Look(sweep="asked for")
+            if not sweeping:
+                look = look_at_changes(self.settings, lake, opened)
+            if look.sweep:
+                look = sweep(self.settings, lake, opened, InProcessRunner())
+        finally:
+            opened.source.close()
+        today = self.settings.calendar.day_of(datetime.now(UTC))
+        for one in pending_ranges(pending_days(lake, None), anchor=today):
+            how = {"whole": one.whole, "merge": merge and not one.whole}
+            self.refresh(days_between(one.first, one.last), **how)
+        assert pending_days(lake, None) == []
+        return look
+
+    def refresh(
+        self, wanted: Sequence[date], *, whole: bool = False, merge: bool = False
+    ) -> list[DayReport]:
         """Read the source and write the lake's days; every report says committed."""
-        request = Request(uuid.uuid4().hex, "test")
+        request = Request(uuid.uuid4().hex, "test", whole=whole, merge=merge)
         opened, lake, runner = open_source(self.settings), self.lake, InProcessRunner()
         reports = []
         try:

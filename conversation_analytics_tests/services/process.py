@@ -46,14 +46,20 @@ class Process:
         self.name = name
         self.log_path = log_path
         self._stop_signal = stop_signal
-        with log_path.open("ab") as log:
+        self._command = _tied_to_this_process(command, uid, death_signal)
+        self._env = {**os.environ, **(env or {})}
+        self.start()
+
+    def start(self) -> None:
+        """Start the server again after it was killed; by a thread that lasts (see below)."""
+        with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
-                _tied_to_this_process(command, uid, death_signal),
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
-                cwd=log_path.parent,
+                env=self._env,
+                cwd=self.log_path.parent,
                 start_new_session=True,
             )
         self.pid = self._popen.pid

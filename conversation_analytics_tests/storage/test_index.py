@@ -237,3 +237,15 @@ def test_an_index_of_nothing_knows_nothing(tmp_path: Path) -> None:
     snapshot = Index(LocalStore(tmp_path)).snapshot()
     empty: Any = (snapshot.days_of(["a"]), snapshot.ids_of([D1]), snapshot.disowned())
     assert empty == ({}, set(), {})
+
+
+def test_what_an_overtaken_writer_records_after_a_fold_counts_for_nothing(tmp_path: Path) -> None:
+    index = Index(LocalStore(tmp_path))
+    record(index, D1, ["a", "b"], minute=2, epoch=2)
+    record(index, D2, [], minute=2, epoch=2)
+    index.compact(force=True)
+    record(index, D1, ["a"], minute=1, epoch=1)
+    record(index, D2, ["c"], minute=1, epoch=1)
+    for _ in range(2):
+        assert seen(index.snapshot()) == {"a": D1, "b": D1}
+        index.compact(force=True)

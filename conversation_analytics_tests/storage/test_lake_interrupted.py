@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from conversation_analytics.errors import StorageError, StoreUnavailable
+from conversation_analytics.storage.days import KeptDay, commit_days
+from conversation_analytics.storage.failpoints import TIDY, handling
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import (
-    MESSAGES_UNIT,
-)
+from conversation_analytics.storage.layout import MESSAGES_UNIT, RAW
 from conversation_analytics_tests.storage.lake_days import (
     DAY,
     commit_messages,
+    commit_raw,
     make_lake,
     messages,
+    parquet_keys,
     prepared,
     read_messages,
 )
@@ -118,3 +122,51 @@ def test_a_full_disk_leaves_a_day_as_it_was(local: Lake, monkeypatch: pytest.Mon
             local.commit_day(item.commit)
     assert len(calls) == 2
     assert read_messages(local) == CONTENTS
+
+
+# --- what dead writers leave ------------------------------------------------------------------
+
+
+def die_at(name: str, work: Callable[[], object]) -> None:
+    """Do some work up to a failpoint."""
+
+    def die(reached: str) -> None:
+        if reached == name:
+            raise Cut
+
+    with handling(die), pytest.raises(Cut):
+        work()
+
+
+def test_a_retry_removes_the_surplus_files_of_a_commit_that_died_before_it_did(
+    local: Lake,
+) -> None:
+    split = Lake(local.store, local.layout, replace(local.options, max_records=1), io_threads=2)
+    commit_messages(split, CONTENTS)
+    die_at(TIDY, lambda: commit_messages(local, CONTENTS))
+    manifest = local.manifest(MESSAGES_UNIT, DAY)
+    assert manifest is not None
+    assert len(parquet_keys(local)) == 4
+    list(commit_days(local, [KeptDay(MESSAGES_UNIT.name, DAY, manifest)]))
+    assert len(parquet_keys(local)) == 1
+    assert read_messages(local) == CONTENTS
+
+
+def test_an_overtaken_writer_leaves_the_newer_ones_files_alone(local: Lake) -> None:
+    split = Lake(local.store, local.layout, replace(local.options, max_records=1), io_threads=2)
+    late = commit_messages(local, CONTENTS)
+    commit_messages(split, CONTENTS)
+    local.tidy(MESSAGES_UNIT, DAY, late)
+    assert read_messages(local) == CONTENTS
+
+
+def test_a_commit_removes_what_writers_of_the_day_left_half_written_long_ago(local: Lake) -> None:
+    manifest = commit_raw(local, ["c1"])
+    folders = {Path(local.store.url, key).parent for key in local.store.list("")}
+    left = [folder / f".x.parquet.{uuid.uuid4().hex}" for folder in folders]
+    for path in left:
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+    local.tidy(RAW, DAY, manifest)
+    local.index.compact(force=True)
+    assert [path for path in left if path.exists()] == []

@@ -6,6 +6,8 @@ import errno
 import os
 import pickle
 import threading
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from conversation_analytics.errors import StoreUnavailable
-from conversation_analytics.storage.store import LocalStore
+from conversation_analytics.storage.store import ABANDONED_SECONDS, LocalStore
 
 
 @pytest.fixture
@@ -94,6 +96,19 @@ def test_a_write_cut_off_leaves_the_old_object_and_is_never_listed(
     assert len(list(Path(store.url).iterdir())) == 2
     assert store.list("") == ["object"]
     assert store.get("object") == b"old"
+
+
+def test_only_what_was_left_half_written_a_day_ago_is_discarded(store: LocalStore) -> None:
+    store.put("day/table", b"")
+    folder = Path(store.url, "day")
+    old, young = (folder / f".table.{uuid.uuid4().hex}" for _ in range(2))
+    for path in (old, young, folder / ".hidden", folder / "table"):
+        path.touch()
+        ago = ABANDONED_SECONDS + (60 if path != young else -60)
+        os.utime(path, (time.time() - ago,) * 2)
+    store.discard_abandoned("day/")
+    store.discard_abandoned("never/")
+    assert {path.name for path in folder.iterdir()} == {"table", ".hidden", young.name}
 
 
 @pytest.mark.parametrize(

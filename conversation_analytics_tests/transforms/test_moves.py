@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.storage.days import commit_days
 from conversation_analytics.storage.lake import Commit
-from conversation_analytics.storage.layout import RAW
+from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY
 from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics_tests.builders import Pipeline, conversation, message, placed
 
@@ -86,8 +86,8 @@ def test_a_conversation_is_in_its_new_day_before_it_leaves_the_old_one(
 
 def test_between_the_two_commits_the_index_knows_one_day(moved: Pipeline) -> None:
     stream = iter(moved.raw_days([OLD], moved.request()))
-    (first,) = commit_days(moved.lake, [next(stream)])
-    assert first.day == NEW
+    unplaced, first = commit_days(moved.lake, [next(stream), next(stream)])
+    assert (unplaced.day, first.day) == (UNKNOWN_DAY, NEW)
 
     assert index(moved)["mover"] == NEW
     assert moved.lake.index.snapshot().disowned() == {OLD: frozenset({"mover"})}
@@ -102,7 +102,7 @@ def test_a_run_that_died_between_the_two_days_is_finished_by_its_retry(
     moved: Pipeline, asked: date
 ) -> None:
     stream = iter(moved.raw_days([asked], moved.request("r")))
-    list(commit_days(moved.lake, [next(stream)]))
+    list(commit_days(moved.lake, [next(stream), next(stream)]))
     del stream  # the run dies here
 
     run = moved.run(asked, request="r")

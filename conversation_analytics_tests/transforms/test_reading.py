@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,88 +11,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_analytics.sources.base import Page, SourceInfo, SourceTable, TableInfo
 from conversation_analytics.storage.days import commit_days
-from conversation_analytics_tests.builders import Pipeline, Row, conversation, line, message
+from conversation_analytics_tests.builders import Pipeline, Row, conversation, message
+from conversation_analytics_tests.sync.memory_source import MemorySource
 
 FIRST = date(2024, 1, 2)
 DAYS = [FIRST + timedelta(days=n) for n in range(40)]
-
-
-class MemorySource:
-    """A source with keys in no order of time, as NocoDB in front of another database is."""
-
-    def __init__(self, conversations: Sequence[Row], messages: Sequence[Row]) -> None:
-        self._rows = {
-            "conversations": sorted(conversations, key=lambda row: str(row["Id"])),
-            "messages": sorted(messages, key=lambda row: str(row["Id"])),
-        }
-        self.clock = datetime(2024, 3, 1, tzinfo=UTC)
-        self.rows_read = 0
-        self.queries = self
-
-    def probe(self) -> SourceInfo:
-        tables = {
-            table: TableInfo(
-                name=table,
-                columns=tuple(dict.fromkeys(key for row in rows for key in row)),
-                primary_key="Id",
-                key_type="uuid",
-                system_columns=frozenset({"Id"}),
-                range_filterable=True,
-            )
-            for table, rows in self._rows.items()
-        }
-        return SourceInfo("nocodb", "memory", "memory", self.clock, ordered=False, **tables)
-
-    def scan(self, table: SourceTable) -> Iterator[Page]:
-        return self._pages(table, lambda _: True)
-
-    def conversations_between(self, start: datetime, end: datetime) -> Iterator[Page]:
-        return self._pages("conversations", lambda row: _within(row, start, end, untimed=True))
-
-    def messages_between(self, start: datetime, end: datetime) -> Iterator[Page]:
-        return self._pages("messages", lambda row: _within(row, start, end))
-
-    def conversations_by_id(self, ids: Sequence[str]) -> Iterator[Page]:
-        return self._pages("conversations", lambda row: row["conversation_id"] in ids)
-
-    def messages_of(self, conversation_ids: Sequence[str]) -> Iterator[Page]:
-        return self._pages(
-            "messages",
-            lambda row: row["conversation_id"] in conversation_ids,
-            order=lambda row: (str(row["created_at"]), row["Id"]),
-        )
-
-    def close(self) -> None:
-        pass
-
-    def _pages(
-        self,
-        table: SourceTable,
-        wanted: Callable[[Row], bool],
-        order: Callable[[Row], Any] | None = None,
-    ) -> Iterator[Page]:
-        rows = [row for row in self._rows[table] if wanted(row)]
-        if order:
-            rows.sort(key=order)
-        for start in range(0, len(rows), 3):
-            part = rows[start : start + 3]
-            self.rows_read += len(part)
-            yield Page(table, start, b"\n".join(map(line, part)), "jsonl")
-
-
-def _within(row: Row, start: datetime, end: datetime, *, untimed: bool = False) -> bool:
-    if row["created_at"] is None:
-        return untimed
-    return start <= datetime.fromisoformat(row["created_at"]) < end
 
 
 class MemoryPipeline(Pipeline):
     """A pipeline whose source is rows in memory."""
 
     def put(self, conversations: Sequence[Row], messages: Sequence[Row]) -> MemorySource:
-        self.memory = MemorySource(conversations, messages)
+        self.memory = MemorySource(keys="uuid")
+        self.memory.put("conversations", conversations)
+        self.memory.put("messages", messages)
         return self.memory
 
     def source(self) -> MemorySource:

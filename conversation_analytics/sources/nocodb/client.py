@@ -5,6 +5,7 @@ Nothing here knows what a table is; see `schema` and `paging` for that.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,7 +114,8 @@ class NocoDBClient:
             max_backoff_wait=MAX_WAIT_SECONDS,
         )
         network = transport or httpx.HTTPTransport(
-            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS)
+            verify=_trusted(self._base_url),
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
         )
         self._http = httpx.Client(
             transport=RetryTransport(transport=network, retry=self._retry),
@@ -210,6 +212,13 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadAnswer("JSON that is no object")
     return found
+
+
+def _trusted(url: str) -> ssl.SSLContext:
+    """Whose certificates count: nobody's for a plain address, as it takes long to load them."""
+    if url.startswith("https:"):
+        return httpx.create_ssl_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _said(response: httpx.Response) -> tuple[str, str]:

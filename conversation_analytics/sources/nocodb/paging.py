@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from operator import lt
 from typing import Any, TypeVar
 
 import orjson
 
-from conversation_analytics.errors import SourceSchemaError
+from conversation_analytics.errors import SourceSchemaError, SourceUnavailable
+from conversation_analytics.sources.decode import parsed
 from conversation_analytics.sources.nocodb import filters
 from conversation_analytics.sources.nocodb.client import BadAnswer, NocoDBClient
 from conversation_analytics.sources.nocodb.filters import Filter
@@ -105,10 +106,20 @@ class TableReader:
         self._limit = LARGEST_LIMIT
 
     def sample(self) -> Rows:
-        """A first page of nothing but keys: shows the page cap, the row count and the clock."""
-        return self._ask(
-            None, sort=[self._table.key], columns=[self._table.key], ordered_by_key=True
-        )
+        """A first row of nothing but its key: shows the row count and the clock.
+
+        The page cap is told by an answer without rows, since a full page takes its time.
+        """
+        key = self._table.key
+        sample = self._ask(None, sort=[key], columns=[key], limit=1)
+        nothing = None
+        if sample.keys:
+            one = sample.keys[0]
+            nothing = filters.every(
+                filters.compare(key.title, "eq", one), filters.compare(key.title, "gt", one)
+            )
+        page_size = self._ask(nothing, sort=[key], columns=[key]).page_size
+        return replace(sample, page_size=page_size)
 
     def largest_key(self) -> Key | None:
         """The largest key there is now, null in an empty table."""
@@ -117,22 +128,43 @@ class TableReader:
         return found.keys[0] if found.keys else None
 
     def everything(self) -> Iterator[Rows]:
-        """Every row once by key, up to the largest key there was before the first page."""
-        bound = self.largest_key()
+        """Every row once by key, up to the largest key there was before the first page.
+
+        Raises:
+            SourceUnavailable: fewer rows came than the server counts.
+        """
+        bound = self.largest_key() or self.largest_key()  # a wrong "nothing" would cost most
         if bound is None:
             return
         upper = filters.compare(self._table.key.title, "lte", bound)
         after: Key | None = None
+        rows, told = 0, None
         while after != bound:
             page = self._page_after(after, upper, bound=bound)
+            told = page.total if told is None else told
             if not page.rows:  # the bound's own row was deleted meanwhile
-                return
+                break
+            rows += len(page.rows)
             after = page.keys[-1]
             yield page
+        if told is not None and (rows < told or after != bound):
+            self._refuse_missing_rows(rows, upper)
 
-    def by_key(self, where: Filter) -> Iterator[Rows]:
-        """The rows a filter selects, each once, by key."""
-        after: Key | None = None
+    def _refuse_missing_rows(self, rows: int, upper: Filter) -> None:
+        """Refuse a reading that gave fewer rows than there still are.
+
+        Only of integer keys, which grow: rows with others may be added behind the reader.
+        """
+        key = self._table.key
+        there = self._ask(upper, sort=[key], columns=[key], limit=1).total or 0
+        if self._table.key_type == "integer" and rows < there:
+            raise SourceUnavailable(
+                f"NocoDB table {self._table.title!r} gave {rows:,} rows and counts {there:,}: "
+                "something between here and NocoDB answers wrongly. Nothing was written; run again."
+            )
+
+    def by_key(self, where: Filter, *, after: Key | None = None) -> Iterator[Rows]:
+        """The rows a filter selects, each once, by key; only those behind a key, if given."""
         while True:
             page = self._page_after(after, where)
             if page.rows:
@@ -215,7 +247,13 @@ class TableReader:
             params["where"] = filters.render(where)
         if columns and all(filters.is_plain(column.title) for column in columns):
             params["fields"] = ",".join(column.title for column in columns)
-        read = _reader(self._table, ordered_by_key=ordered_by_key, after=after, bound=bound)
+        read = _reader(
+            self._table,
+            limit=limit or self._limit,
+            ordered_by_key=ordered_by_key,
+            after=after,
+            bound=bound,
+        )
         answer = self._client.get(self._table.records_path, params=params, read=read)
         rows, keys, info = answer.parsed
         size = info.get("pageSize")
@@ -244,7 +282,7 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def _reader(
-    table: Table, *, ordered_by_key: bool, after: Key | None, bound: Key | None
+    table: Table, *, limit: int, ordered_by_key: bool, after: Key | None, bound: Key | None
 ) -> Callable[[bytes], tuple[list[Row], list[Key], dict[str, Any]]]:
     """What makes sense of a records answer, and has one asked for again that cannot be right."""
     parse = _integer if table.key_type == "integer" else _text
@@ -252,6 +290,7 @@ def _reader(
 
     def read(body: bytes) -> tuple[list[Row], list[Key], dict[str, Any]]:
         rows, info = _decode(body)
+        _check_count(len(rows), info, limit=limit)
         try:
             keys = [parse(row[title], table) for row in rows]
         except (KeyError, TypeError) as error:
@@ -265,14 +304,21 @@ def _reader(
     return read
 
 
+def _check_count(rows: int, info: dict[str, Any], *, limit: int) -> None:
+    """Make sure that a page has as many rows as it says there are, up to its size."""
+    total, size = info.get("totalRows"), info.get("pageSize")
+    told = min(total, size) if isinstance(total, int) and isinstance(size, int) else rows
+    if rows != told:
+        raise BadAnswer(f"{rows} rows where its own count makes it {told}")
+    if rows > limit:
+        raise BadAnswer(f"{rows} rows where {limit} were asked for")
+
+
 def _decode(body: bytes) -> tuple[list[Row], dict[str, Any]]:
     try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:  # half a surrogate pair in a JSON column is a fault of one row, not of the page
-            found = json.loads(body)
-        except ValueError as error:
-            raise BadAnswer(f"something that is not whole JSON ({error})") from error
+        found = parsed(body)
+    except ValueError as error:
+        raise BadAnswer(f"something that is not whole JSON ({error})") from error
     rows = found.get("list") if isinstance(found, dict) else None
     if not isinstance(rows, list):
         raise BadAnswer("JSON without a list of rows")
@@ -296,7 +342,7 @@ def _check_order(
             raise BadAnswer("rows of the page before")
         return
     chain: list[Any] = [*([] if after is None else [after]), *keys]
-    if any(left >= right for left, right in pairwise(chain)):
+    if not all(map(lt, chain, chain[1:])):
         raise BadAnswer("rows whose keys do not go up")
     if bound is not None and keys and chain[-1] > bound:
         raise BadAnswer("rows behind the bound that was asked for")

@@ -46,12 +46,14 @@ class Column:
         title: its name in records and filters.
         kind: what its values can be compared with.
         added: whether NocoDB adds or derives it, so that it is never data.
+        type: what kind of values it holds: `kind`, or if that says little, NocoDB's own word.
     """
 
     id: str
     title: str
     kind: Kind
     added: bool
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,17 @@ class Table:
         whole = len(columns) == len(self.mapped.get("created_at", ()))
         comparable = whole and all(column.kind == "time" for column in columns)
         return tuple(column.title for column in columns) if comparable else ()
+
+    def change_columns(self) -> tuple[str, ...]:
+        """Columns that tell when a row was made or last changed, all of them comparable.
+
+        NocoDB's own if it keeps them, because it sets them itself at each change; else the
+        mapped times.
+        """
+        own = tuple(c.title for c in self.columns.values() if c.kind == "time" and c.added)
+        mapped = [*self.of("created_at"), *self.of("updated_at")]
+        titles = own or tuple(column.title for column in mapped if column.kind == "time")
+        return tuple(dict.fromkeys(titles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +270,9 @@ def _key_type(title: str, key: Column) -> KeyType:
 def _column(meta: dict[str, Any]) -> Column:
     uidt = str(meta.get("uidt"))
     added = bool(meta.get("system")) or uidt in OWN or uidt in DERIVED or uidt in LINKS
-    return Column(str(meta["id"]), str(meta["title"]), _kind(uidt, meta.get("dt")), added)
+    kind = _kind(uidt, meta.get("dt"))
+    type_ = uidt if kind == "other" else kind
+    return Column(str(meta["id"]), str(meta["title"]), kind, added, type_)
 
 
 def _kind(uidt: str, data_type: object) -> Kind:

@@ -126,6 +126,10 @@ class NocoDBSource:
                 "conversation_changes": _change_columns(base.conversations),
                 "message_changes": _change_columns(base.messages),
             },
+            change_columns={
+                "conversations": base.conversations.change_columns(),
+                "messages": base.messages.change_columns(),
+            },
         )
 
     def scan(self, table: SourceTable) -> Iterator[Page]:
@@ -147,6 +151,36 @@ class NocoDBSource:
             SourceSchemaError: the table cannot be filtered by creation time.
         """
         return self._between("messages", start, end, or_none=False)
+
+    def changes(
+        self, table: SourceTable, since: datetime, after: int | str | None = None
+    ) -> Iterator[Page]:
+        """Rows whose change columns say `since`, cut to the second, or later; by key.
+
+        Raises:
+            SourceSchemaError: the table does not tell when rows were changed.
+        """
+        described = self._table(table)
+        columns = described.change_columns()
+        if not columns:
+            raise SourceSchemaError(
+                f"NocoDB table {described.title!r} has no date-time column that tells when a row "
+                "was made or changed: compare everything instead, with sync --sweep."
+            )
+        wanted = filters.either(*(filters.at(column, "gte", since) for column in columns))
+        return self._pages(table, TableReader(self._client, described).by_key(wanted, after=after))
+
+    def rows_by_key(self, table: SourceTable, keys: Sequence[str]) -> Iterator[Page]:
+        """The rows with some primary keys, by key within each batch."""
+        described = self._table(table)
+        reader = TableReader(self._client, described)
+        columns = (described.key,)
+        answers = (
+            answer
+            for batch in self._batches(keys, columns)
+            for answer in reader.by_key(_id_in(columns, batch))
+        )
+        return self._pages(table, answers)
 
     def conversations_by_id(self, ids: Sequence[str]) -> Iterator[Page]:
         """All rows whose conversation id is one of `ids`, by key within each batch of ids.
@@ -239,7 +273,8 @@ class NocoDBSource:
     def _pages(table: SourceTable, answers: Iterator[Rows]) -> Iterator[Page]:
         position = 0
         for answer in read_ahead(answers):
-            yield Page(table, position, answer.body, "nocodb")
+            last_key = answer.keys[-1] if answer.keys else None
+            yield Page(table, position, answer.body, "nocodb", answer.rows, last_key)
             position += len(answer.rows)
 
 
@@ -321,9 +356,9 @@ def _table_info(table: Table, sample: Rows) -> TableInfo:
         system_columns=table.added_columns,
         rows=sample.total,
         range_filterable=bool(table.filterable_times()),
+        types={column.title: column.type for column in table.columns.values()},
     )
 
 
 def _change_columns(table: Table) -> str:
-    columns = [*table.of("created_at"), *table.of("updated_at")]
-    return ", ".join(column.title for column in columns) or "none"
+    return ", ".join(table.change_columns()) or "none"

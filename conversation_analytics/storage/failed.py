@@ -1,0 +1,77 @@
+"""Which days could not be written the last time: notes in the lake, gone with the next success.
+
+_sync/failed/messages/2024-01-31.json       {"error": "…", "run_id": "…", "at": "…"}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import orjson
+
+from conversation_analytics.storage.layout import SYNC_FOLDER, UNKNOWN_DAY, Day
+from conversation_analytics.storage.store import ObjectStore
+
+_NOTES = f"{SYNC_FOLDER}failed/"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a unit's day was not written.
+
+    Attributes:
+        unit: name of the unit.
+        day: the day, or ``unknown`` for rows whose day cannot be told.
+        error: what happened, for people.
+        run_id: the run that failed.
+        at: wall-clock time of it.
+    """
+
+    unit: str
+    day: Day
+    error: str
+    run_id: str
+    at: datetime
+
+
+class FailedDays:
+    """The failures of a lake, the last of each unit's day. Methods may raise `StoreUnavailable`."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def note(self, unit: str, day: Day, error: str, run_id: str) -> None:
+        """Note that a day was not written."""
+        note = {"error": error, "run_id": run_id, "at": datetime.now(UTC)}
+        self._store.put(_key(unit, day), orjson.dumps(note))
+
+    def forget(self, unit: str, day: Day) -> None:
+        """The day was written."""
+        self._store.delete([_key(unit, day)])
+
+    def days(self, unit: str) -> set[Day]:
+        """The days of a unit that failed."""
+        prefix = f"{_NOTES}{unit}/"
+        return {_day_of(key) for key in self._store.list(prefix)}
+
+    def failures(self) -> list[Failure]:
+        """Every failure, by unit and day."""
+        found = []
+        for key in self._store.list(_NOTES):
+            data = self._store.get(key)
+            if data is not None:
+                note = orjson.loads(data)
+                unit = key.removeprefix(_NOTES).partition("/")[0]
+                at = datetime.fromisoformat(note["at"])
+                found.append(Failure(unit, _day_of(key), note["error"], note["run_id"], at))
+        return found
+
+
+def _key(unit: str, day: Day) -> str:
+    return f"{_NOTES}{unit}/{day}.json"
+
+
+def _day_of(key: str) -> Day:
+    name = key.rpartition("/")[2].removesuffix(".json")
+    return UNKNOWN_DAY if name == UNKNOWN_DAY else date.fromisoformat(name)

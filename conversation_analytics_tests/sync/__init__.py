@@ -1,0 +1,1 @@
+"""Following a source: looks, sweeps, pending days."""

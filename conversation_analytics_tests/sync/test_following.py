@@ -1,0 +1,159 @@
+"""Changes that are easily lost on the way from a source to its lake."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from conversation_analytics.errors import TornDay
+from conversation_analytics.storage.failpoints import MANIFEST, handling
+from conversation_analytics_tests.builders import conversation, message
+from conversation_analytics_tests.sync.conftest import NewFollower
+from conversation_analytics_tests.sync.follower import Follower
+from conversation_analytics_tests.sync.memory_source import Key
+from conversation_analytics_tests.sync.promises import assert_is_the_source
+
+FIRST, SECOND = date(2024, 4, 2), date(2024, 4, 3)
+
+
+def at(day: date, hour: int = 10) -> str:
+    return f"{day}T{hour:02d}:00:00+00:00"
+
+
+def filled(follower: Follower) -> tuple[Key, Key]:
+    """A conversation with a message, in source and lake; their keys."""
+    owner = follower.source.insert("conversations", conversation("c0", at(FIRST)))
+    own = follower.source.insert("messages", message("m0", "c0", at(FIRST)))
+    synced(follower)
+    return owner, own
+
+
+def synced(follower: Follower) -> None:
+    """Sync; the lake is the source then, and nothing is left to do."""
+    follower.source.advance(10)
+    follower.sync()
+    assert follower.pending() == []
+    assert_is_the_source(follower)
+
+
+@pytest.mark.parametrize("keys", ["integer", "uuid", "own"])
+@pytest.mark.parametrize("merge", [False, True])
+def test_an_edited_message_refreshes_the_day_of_its_conversation(
+    follow: NewFollower, keys: str, merge: bool
+) -> None:
+    follower = follow(keys, merge=merge)
+    _, own = filled(follower)
+    before = follower.epochs()
+
+    follower.source.edit("messages", own, content="edited")
+    synced(follower)
+
+    days = {day for (unit, day), epoch in follower.epochs().items() if epoch != before[unit, day]}
+    assert days == {FIRST}
+
+
+def test_a_conversation_that_gets_another_id_and_day_at_once_leaves_its_old_day(
+    follow: NewFollower,
+) -> None:
+    follower = follow()
+    owner, _ = filled(follower)
+
+    follower.source.edit("conversations", owner, conversation_id="c1", created_at=at(SECOND))
+    synced(follower)
+
+
+def test_a_message_given_to_another_conversation_leaves_its_old_day(follow: NewFollower) -> None:
+    follower = follow()
+    _, own = filled(follower)
+    follower.source.insert("conversations", conversation("c1", at(SECOND)))
+    synced(follower)
+
+    follower.source.edit("messages", own, conversation_id="c1")
+    synced(follower)
+
+
+def test_a_row_that_has_no_day_any_more_leaves_the_one_it_had(follow: NewFollower) -> None:
+    follower = follow("own")
+    own = follower.source.insert("messages", message("m0", "gone", at(FIRST)))
+    synced(follower)
+
+    follower.source.edit("messages", own, created_at="1999-12-31T00:00:00+00:00")
+    synced(follower)
+
+
+def test_orphans_are_adopted_where_the_lake_knows_nothing_but_orphans(follow: NewFollower) -> None:
+    follower = follow()
+    follower.source.insert("messages", message("m0", "c0", at(FIRST)))
+    synced(follower)
+
+    follower.source.insert("conversations", conversation("c0", at(SECOND)))
+    synced(follower)
+
+
+def test_a_late_message_of_a_conversation_that_is_spoilt_is_an_orphan_on_its_own_day(
+    follow: NewFollower,
+) -> None:
+    follower = follow("own")
+    owner, _ = filled(follower)
+
+    follower.source.insert("messages", message("m1", "c0", at(SECOND)))
+    follower.source.edit("conversations", owner, created_at="yesterday")
+    synced(follower)
+
+
+def test_a_merge_takes_the_version_that_the_source_has_now(follow: NewFollower) -> None:
+    follower = follow(merge=True)
+    owner, _ = filled(follower)
+
+    follower.source.edit("conversations", owner, created_at=at(FIRST, 9))
+    follower.look()
+    follower.source.edit("conversations", owner, title="edited", created_at=at(FIRST, 8))
+    synced(follower)
+
+
+def test_merges_one_after_the_other_settle_their_tokens(follow: NewFollower) -> None:
+    follower = follow(merge=True)
+    _, own = filled(follower)
+
+    for content in ("one", "two", "one"):
+        follower.source.edit("messages", own, content=content)
+        follower.sync()
+        assert follower.pending() == []
+        assert_is_the_source(follower)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_day_whose_write_was_cut_off_is_written_again(follow: NewFollower, merge: bool) -> None:
+    follower = follow(merge=merge)
+    _, own = filled(follower)
+    follower.source.edit("messages", own, content="edited")
+
+    def die(name: str) -> None:
+        if name == MANIFEST:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), handling(die):
+        follower.sync()
+    with pytest.raises(TornDay):
+        follower.table("raw", "raw_messages", FIRST)
+
+    follower.source.edit("messages", own, content="edited again")
+    synced(follower)
+
+
+def test_a_day_whose_write_was_cut_off_is_behind_for_a_sweep(follow: NewFollower) -> None:
+    follower = follow()
+    _, own = filled(follower)
+    follower.source.edit("messages", own, tells=False, content="edited")
+
+    def die(name: str) -> None:
+        if name == MANIFEST:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), handling(die):
+        follower.backfill([FIRST])
+
+    assert set(follower.sweep().reasons) == {FIRST}
+    follower.refresh()
+    assert_is_the_source(follower)
