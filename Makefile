@@ -10,7 +10,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint dev bench docs lock clean
+.PHONY: help demo test check chaos lint dev bench docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,10 @@ test: lint ## run every check and every test, with the real services they need
 
 check: lint ## lint, types and the tests that need no service
 	$(BIN)/pytest -q -m "not services"
+
+chaos: $(VENV)/installed-dev ## crashes, faults and concurrent changes for hours, to find what tests miss
+	$(BIN)/python -m conversation_analytics_tests.services.install
+	CHAOS=1 $(BIN)/pytest --timeout 0 conversation_analytics_tests/chaos
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
