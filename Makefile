@@ -9,6 +9,9 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 # Compiled once here rather than by every new process.
 export UV_COMPILE_BYTECODE := 1
 
+# Each worker starts the services that its tests ask for.
+IN_PARALLEL := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check chaos lint dev bench docs lock clean
 
@@ -24,14 +27,14 @@ dev: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on th
 
 test: lint ## run every check and every test, with the real services they need
 	$(BIN)/python -m conversation_analytics_tests.services.install
-	$(BIN)/pytest
+	$(BIN)/pytest $(IN_PARALLEL)
 
 check: lint ## lint, types and the tests that need no service
 	$(BIN)/pytest -q -m "not services"
 
 chaos: $(VENV)/installed-dev ## crashes, faults and concurrent changes for hours, to find what tests miss
 	$(BIN)/python -m conversation_analytics_tests.services.install
-	CHAOS=1 $(BIN)/pytest --timeout 0 conversation_analytics_tests/chaos
+	CHAOS=1 $(BIN)/pytest $(IN_PARALLEL) --timeout 0 conversation_analytics_tests/chaos
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
