@@ -129,5 +129,6 @@ def test_what_the_source_says_of_itself_is_not_hashed() -> None:
         "source_updated_at",
         "content_hash",
         "payload",
+        "source_key",
     }
     assert MESSAGES.by_name["content"].hashed
