@@ -13,10 +13,9 @@ from benchmarks.product import day_range, settings_for
 from conversation_analytics.build import build_defs
 from conversation_analytics.jobs import DAILY_JOB
 from conversation_analytics.partitions import day_key
+from conversation_analytics.run_requests import RANGE_END_TAG, RANGE_START_TAG
 
 _CONFIG = Path(__file__).parents[1] / "dagster.yaml"
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 
 
 def one_run(overrides: dict[str, Any], days: int) -> None:
@@ -39,5 +38,5 @@ def _runs(overrides: dict[str, Any], ranges: list[tuple[int, int]], days: int) -
         shutil.copy(_CONFIG, home)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             for first, last in ranges:
-                tags = {_RANGE_START: keys[first], _RANGE_END: keys[last]}
+                tags = {RANGE_START_TAG: keys[first], RANGE_END_TAG: keys[last]}
                 job.execute_in_process(instance=instance, tags=tags)

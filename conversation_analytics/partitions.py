@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 ONE_DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 Int64s = npt.NDArray[np.int64]
 
@@ -55,12 +55,12 @@ def contiguous_ranges(days: Iterable[date]) -> Iterator[tuple[date, date]]:
 
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - BEGINNING) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
     """The UTC datetime of microseconds since 1970."""
-    return _EPOCH + micros * _MICROSECOND
+    return BEGINNING + micros * MICROSECOND
 
 
 @dataclass(frozen=True)

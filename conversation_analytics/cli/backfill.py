@@ -8,6 +8,7 @@ import typer
 
 from conversation_analytics.cli.output import (
     ExitCode,
+    Force,
     Json,
     day_option,
     read_settings,
@@ -36,9 +37,7 @@ def backfill(
         bool, typer.Option("--rebuild", help="Empty the lake first, then fill it anew.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before emptying.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Let rows vanish, more than MAX_DELETE_FRACTION too.")
-    ] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Read the source for a range of days and refresh everything made of them, in one run.

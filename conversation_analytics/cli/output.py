@@ -33,6 +33,9 @@ errors = Console(stderr=True)
 """Standard error: progress, notes and errors."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Let rows vanish, more than MAX_DELETE_FRACTION too.")
+]
 
 
 class ExitCode(IntEnum):

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conversation_analytics.cli.output import Json, read_settings, say, show, show_json, show_table
+from conversation_analytics.cli.output import (
+    Force,
+    Json,
+    read_settings,
+    say,
+    show,
+    show_json,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from conversation_analytics.cli.syncing import Synced
@@ -20,9 +28,7 @@ def sync(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which days are behind and why; change nothing.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Let rows vanish, more than MAX_DELETE_FRACTION too.")
-    ] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Find the days that are behind the source and refresh them, one run a range of days.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conversation_analytics.cli.output import (
+    Force,
     Json,
     day_option,
     read_settings,
@@ -33,10 +34,7 @@ def verify(
     heal: Annotated[
         bool, typer.Option("--heal", help="Refresh the days that differ, and compare again.")
     ] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Heal even if more rows go than MAX_DELETE_FRACTION allows."),
-    ] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Compare every row of the source with the lake's files and MongoDB's documents.

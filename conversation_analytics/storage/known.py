@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics.errors import TornDay
-from conversation_analytics.partitions import from_micros
+from conversation_analytics.partitions import BEGINNING
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS, RAW_MESSAGES
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY, UNPLACED, Day, Unit
 
-_BEGINNING = from_micros(0)
 _OWN = {
     "conversations": RAW_CONVERSATIONS.name,
     "messages": RAW_MESSAGES.name,
@@ -89,7 +88,7 @@ class KnownRows:
         hashes: dict[str, dict[str, str]] = {"conversations": {}, "messages": {}}
         manifest = self._lake.manifest(_unit(day), day)
         tables = None if manifest is None else self._tables(day, columns)
-        mark = (manifest.change_mark if manifest else None) or _BEGINNING
+        mark = (manifest.change_mark if manifest else None) or BEGINNING
         if tables is None:
             return KnownDay(mark, hashes)
         for table, known in hashes.items():

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from conversation_analytics.compute.runner import InProcessRunner, Runner
 from conversation_analytics.errors import TornDay
-from conversation_analytics.partitions import from_micros
+from conversation_analytics.partitions import BEGINNING
 from conversation_analytics.schemas import QUARANTINE
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import SourceInfo
@@ -30,8 +30,6 @@ from conversation_analytics.transforms.raw_tables import raw_tables
 from conversation_analytics.transforms.reading import Reading
 from conversation_analytics.transforms.settled import settle_source
 from conversation_analytics.transforms.staging import Placement, Staging
-
-_BEGINNING = from_micros(0)
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def compare_day(lake: Lake, placement: Placement, day: Day) -> DayComparison:
         for name, hash_ in hashes.items()
     )
     mark = manifest.change_mark if manifest else None
-    return DayComparison(day, mark or _BEGINNING, tables, rows)
+    return DayComparison(day, mark or BEGINNING, tables, rows)
 
 
 def _held(lake: Lake, unit: Unit, day: Day) -> tuple[Manifest, dict[str, pa.Table]] | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
-from conversation_analytics.partitions import from_micros, to_micros
+from conversation_analytics.partitions import MICROSECOND, from_micros, to_micros
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import (
     SOURCE_TABLES,
@@ -31,8 +31,6 @@ from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 from conversation_analytics.storage.pending import Token
 from conversation_analytics.sync.cursor import Cursor, Pass
 from conversation_analytics.transforms.staging import StagingTask, stage_page
-
-_SMALLEST_STEP = timedelta(microseconds=1)
 
 
 @dataclass
@@ -99,7 +97,7 @@ class Detection:
         self._new_days: dict[str, Day] = {}
         # Rows made after this moment were in no reading and no look yet.
         newest = max([to_micros(cursor.mark), *self._index.marks().values()])
-        self._unread_from = newest + lag // _SMALLEST_STEP
+        self._unread_from = newest + lag // MICROSECOND
 
     def steps(self) -> Iterator[tuple[Found, Cursor]]:
         """What was found, page by page, each with the cursor to move to once it is written down.
@@ -236,7 +234,7 @@ class Detection:
 
     def _token(self, day: Day, reasons: Counter[str], rows: Sequence[_Row] | None) -> Token:
         """The token of a day; it names the rows unless some left the day."""
-        mark = max(self._pass.mark, self._known.of(day).mark + _SMALLEST_STEP)
+        mark = max(self._pass.mark, self._known.of(day).mark + MICROSECOND)
         if rows is None or "moved away" in reasons:
             return Token(day, mark, reasons)
         named: dict[str, dict[str, str]] = {rows[0].table: {row.key: row.hash for row in rows}}

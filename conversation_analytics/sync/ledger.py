@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from conversation_analytics.compute.runner import Runner
-from conversation_analytics.partitions import from_micros
+from conversation_analytics.partitions import BEGINNING, MICROSECOND
 from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, QUARANTINE
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource
@@ -43,9 +43,6 @@ from conversation_analytics.sync.published import Published, open_published
 from conversation_analytics.transforms.conversations import build_conversations
 from conversation_analytics.transforms.messages import build_messages
 from conversation_analytics.transforms.raw_tables import raw_tables
-
-_BEGINNING = from_micros(0)
-_SMALLEST_STEP = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -180,11 +177,11 @@ class Ledger:
     def _entry(self, day: Day, held: Mapping[str, HeldDay], tables: list[Differences]) -> LedgerDay:
         manifests = {unit: one.manifest for unit, one in held.items() if one.manifest}
         marks = [one.change_mark for one in manifests.values() if one.change_mark]
-        written = max((one.committed_at for one in manifests.values()), default=_BEGINNING)
+        written = max((one.committed_at for one in manifests.values()), default=BEGINNING)
         return LedgerDay(
             day,
             tuple(tables),
-            max([self._mark, *(mark + _SMALLEST_STEP for mark in marks)]),
+            max([self._mark, *(mark + MICROSECOND for mark in marks)]),
             tuple(unit for unit, one in held.items() if one.damaged),
             {unit: one.epoch for unit, one in manifests.items()},
             meanwhile=written > self._began,
@@ -259,7 +256,7 @@ def _of_source(day: Day, tables: list[Differences], wanted: dict[str, pa.Table])
         for one in tables
         if one.table in {schema.name for schema in RAW.tables}
     )
-    return DayComparison(day, _BEGINNING, raw, {QUARANTINE.name: wanted[QUARANTINE.name]})
+    return DayComparison(day, BEGINNING, raw, {QUARANTINE.name: wanted[QUARANTINE.name]})
 
 
 def _plain(table: Differences) -> dict[str, Any]:

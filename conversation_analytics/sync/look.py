@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from conversation_analytics.compute.runner import Runner
 from conversation_analytics.errors import FencedWriter
+from conversation_analytics.partitions import MICROSECOND
 from conversation_analytics.schemas import QUARANTINE
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import SOURCE_TABLES, SourceInfo
@@ -32,8 +33,6 @@ from conversation_analytics.transforms.raw_tables import raw_table
 from conversation_analytics.transforms.settled import settle_source
 
 logger = logging.getLogger(__name__)
-
-_SMALLEST_STEP = timedelta(microseconds=1)
 
 
 @dataclass
@@ -143,7 +142,7 @@ def sweep(
             look.rows["sweep"] += sum(table.source.rows for table in day.tables)
             deletions.count(day)
             if not day.equal:
-                reached = max(mark, day.mark + _SMALLEST_STEP)
+                reached = max(mark, day.mark + MICROSECOND)
                 tokens.append(Token(day.day, reached, day.reasons()))
     if not force:
         deletions.refuse(settings.max_delete_fraction)

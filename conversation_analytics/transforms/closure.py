@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
+from conversation_analytics.partitions import MICROSECOND
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import SOURCE_TABLES, SourceTable
 from conversation_analytics.storage.index import IndexSnapshot
@@ -46,7 +47,7 @@ class Closure:
         lag = timedelta(seconds=settings.sync_lag_seconds)
         # Rows made after this moment were in no reading yet.
         newest = max(snapshot.marks().values(), default=0)
-        self._unread_from = newest + lag // timedelta(microseconds=1)
+        self._unread_from = newest + lag // MICROSECOND
 
     def record(self, days: Collection[date]) -> None:
         """Note which rows the lake has on days that are read."""

@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from conversation_analytics import __version__
 from conversation_analytics.compute.runner import InProcessRunner, Runner
 from conversation_analytics.errors import TornDay
-from conversation_analytics.partitions import from_micros, to_micros
+from conversation_analytics.partitions import MICROSECOND, from_micros, to_micros
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.base import SOURCE_TABLES, SourceInfo
@@ -48,8 +48,6 @@ from conversation_analytics.transforms.raw_tables import (
 from conversation_analytics.transforms.reading import DayMoves, Reading
 from conversation_analytics.transforms.settled import settle_source
 from conversation_analytics.transforms.staging import Placement, Staging
-
-_SMALLEST_STEP = timedelta(microseconds=1)
 
 Tokens = Mapping[Day, Sequence[TokenName]]
 
@@ -289,7 +287,7 @@ class RawDays:
         before = self._lake.manifest(UNPLACED if day == UNKNOWN_DAY else RAW, day)
         names = unsatisfied(how.tokens.get(day, ()), before)
         # A merge covers its tokens, not everything up to a moment.
-        mark = _mark(before) + _SMALLEST_STEP if how.merged and before else how.mark
+        mark = _mark(before) + MICROSECOND if how.merged and before else how.mark
         return prepare(
             claim,
             tables,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from conversation_analytics_tests.services.http_server import serving
+
 SLOW_DOWN = (
     b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
@@ -168,10 +170,5 @@ def start_s3_proxy(upstream: str) -> Iterator[S3Proxy]:
     with _Server(("127.0.0.1", 0), _Handler) as server:
         proxy = S3Proxy(f"http://127.0.0.1:{server.server_port}", upstream)
         server.answer = proxy.answer
-        thread = threading.Thread(target=server.serve_forever, name="S3 proxy")
-        thread.start()
-        try:
+        with serving(server, "S3 proxy"):
             yield proxy
-        finally:
-            server.shutdown()
-            thread.join()

@@ -37,6 +37,14 @@ def refuse(error: Exception) -> None:
     raise error
 
 
+def run_of_an_edit(home: Following) -> dg.DagsterRun:
+    """The run that the sensor asks for after one edit, queued."""
+    home.edit("c3")
+    home.sleep(60)
+    (request,) = home.tick().run_requests or []
+    return home.queue(request)
+
+
 def test_a_new_lake_is_swept_and_filled_and_then_there_is_nothing_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,10 +72,7 @@ def test_an_edit_refreshes_its_day_and_no_other(home: Following) -> None:
 
 
 def test_a_day_that_a_run_is_at_work_on_is_not_asked_for(home: Following) -> None:
-    home.edit("c3")
-    home.sleep(60)
-    (request,) = home.tick().run_requests or []
-    run = home.queue(request)
+    run = run_of_an_edit(home)
 
     waiting = home.tick()
     assert waiting.run_requests == []
@@ -152,10 +157,7 @@ def test_a_process_killed_before_it_asks_loses_nothing(home: Following) -> None:
 
 
 def test_a_run_that_was_killed_is_asked_for_again(home: Following) -> None:
-    home.edit("c3")
-    home.sleep(60)
-    (request,) = home.tick().run_requests or []
-    run = home.queue(request)
+    run = run_of_an_edit(home)
     home.kill(run)
 
     assert home.asked() == []
@@ -203,10 +205,7 @@ def test_a_source_that_cannot_be_reached_fails_the_tick_in_one_line(home: Follow
 
 
 def test_a_step_that_could_not_reach_the_source_is_run_again(home: Following) -> None:
-    home.edit("c3")
-    home.sleep(60)
-    (request,) = home.tick().run_requests or []
-    run = home.queue(request)
+    run = run_of_an_edit(home)
     failures = iter([SourceUnavailable("not now"), SourceUnavailable("nor now")])
 
     def fail_twice() -> None:
@@ -223,10 +222,7 @@ def test_a_step_that_could_not_reach_the_source_is_run_again(home: Following) ->
 def test_a_step_that_is_run_again_does_only_the_days_that_are_not_done(home: Following) -> None:
     before = home.epochs()
     home.edit("c2")
-    home.edit("c3")
-    home.sleep(60)
-    (request,) = home.tick().run_requests or []
-    run = home.queue(request)
+    run = run_of_an_edit(home)
     manifests = count()
 
     def fail_once(name: str) -> None:
@@ -242,10 +238,7 @@ def test_a_step_that_is_run_again_does_only_the_days_that_are_not_done(home: Fol
 
 
 def test_a_step_that_keeps_failing_to_reach_the_source_ends_failed(home: Following) -> None:
-    home.edit("c3")
-    home.sleep(60)
-    (request,) = home.tick().run_requests or []
-    run = home.queue(request)
+    run = run_of_an_edit(home)
     home.source.on_page = lambda: refuse(SourceUnavailable("not now"))
 
     assert not home.execute(run)
@@ -254,10 +247,7 @@ def test_a_step_that_keeps_failing_to_reach_the_source_ends_failed(home: Followi
 
 
 def test_what_would_only_fail_again_fails_at_once(home: Following) -> None:
-    home.edit("c3")
-    home.sleep(60)
-    (request,) = home.tick().run_requests or []
-    run = home.queue(request)
+    run = run_of_an_edit(home)
     home.source.on_page = lambda: refuse(SourceAccessDenied("the token is wrong"))
 
     assert not home.execute(run)

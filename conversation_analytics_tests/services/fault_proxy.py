@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
+from conversation_analytics_tests.services.http_server import serving
+
 FOREVER = sys.maxsize
 PASSED_ON = ("content-type", "date")
 
@@ -217,12 +219,7 @@ def start_fault_proxy(nocodb_url: str, *, page_cap: int) -> Iterator[FaultProxy]
     ):
         proxy = FaultProxy(f"http://127.0.0.1:{server.server_port}", upstream, page_cap)
         server.answer = proxy.answer
-        thread = threading.Thread(target=server.serve_forever, name="fault proxy")
-        thread.start()
-        try:
+        with serving(server, "fault proxy"):
             yield proxy
-        finally:
-            server.shutdown()
-            thread.join()
     if server.errors:
         raise BaseExceptionGroup("the fault proxy failed", server.errors)
