@@ -19,6 +19,8 @@ from conversation_analytics.sources.decode import decode
 from conversation_analytics.sources.files import FilesSource
 from conversation_analytics_tests.builders import conversation, message, write_export, write_rows
 
+COMPRESSED = gzip.compress(b'{"a":1}\n' * 2000)
+
 
 def rows(folder: Path, table: SourceTable = "messages", **how: Any) -> list[dict[str, Any]]:
     source = FilesSource(folder, **how)
@@ -140,10 +142,10 @@ def test_a_missing_table_is_said_with_what_there_is(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("messages.jsonl.gz", gzip.compress(b'{"a":1}\n' * 2000)[:-12]),
-        ("messages.jsonl.gz", gzip.compress(b'{"a":1}\n' * 2000)[:15] + b"\xff" * 40),
-        ("messages.jsonl.gz", b"no gzip at all"),
-        ("messages.parquet", b"no parquet at all"),
+        pytest.param("messages.jsonl.gz", COMPRESSED[:-12], id="cut short"),
+        pytest.param("messages.jsonl.gz", COMPRESSED[:15] + b"\xff" * 40, id="damaged"),
+        pytest.param("messages.jsonl.gz", b"no gzip at all", id="no gzip"),
+        pytest.param("messages.parquet", b"no parquet at all", id="no parquet"),
     ],
 )
 def test_a_file_cut_short_or_damaged_is_named(folder: Path, name: str, data: bytes) -> None:
