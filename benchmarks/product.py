@@ -11,7 +11,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas  # noqa: F401 - DuckDB imports it by itself if it is there, and imports are not timed
+# Imported late by DuckDB (which takes it if it is there) and httpx; imports are not timed.
+import httpcore  # noqa: F401
+import pandas  # noqa: F401
 
 from conversation_analytics.compute.runner import Runner, runner_for
 from conversation_analytics.generator.generate import generate

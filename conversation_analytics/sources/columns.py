@@ -22,6 +22,7 @@ from conversation_analytics.sources.base import SourceTable
 from conversation_analytics.sources.decode import Decoded
 from conversation_analytics.sources.interpret import Interpreter
 from conversation_analytics.sources.resolved import Field
+from conversation_analytics.sources.turned import Columns
 from conversation_analytics.sources.values import Unusable
 
 Column = list[Any]
@@ -59,32 +60,42 @@ class Judged(NamedTuple):
     details: list[str | None]
 
 
-def judge(interpreter: Interpreter, table: SourceTable, decoded: Sequence[Decoded]) -> Judged:
-    """What each row is known by, or why it cannot be used: what `Interpreter.keys` tells of it."""
+def judge(
+    interpreter: Interpreter, table: SourceTable, decoded: Sequence[Decoded], columns: Columns
+) -> Judged:
+    """What each row is known by, or why it cannot be used: what `Interpreter.keys` tells of it.
+
+    Args:
+        interpreter: how rows are read.
+        table: which table the rows are of.
+        decoded: the rows.
+        columns: the same rows, turned.
+    """
     resolved = interpreter.table(table)
-    rows = [{} if one.problem else one.row for one in decoded]
     doubtful = {place for place, one in enumerate(decoded) if one.problem}
+    if doubtful:
+        columns = Columns([{} if one.problem else one.row for one in decoded])
     for field in interpreter.judged(table):
         if field.name not in _KEYS:
-            doubtful |= refused(resolved.column(rows, field.name), field)
+            doubtful |= refused(resolved.column(columns, field.name), field)
     own = "conversation_id" if table == "conversations" else "message_id"
-    ids, no_ids = identities(resolved.column(rows, own))
+    ids, no_ids = identities(resolved.column(columns, own))
     owners, no_owners = ids, no_ids
     if own != "conversation_id":
-        owners, no_owners = identities(resolved.column(rows, "conversation_id"))
-    created, no_created = instants(resolved.column(rows, "created_at"))
-    updated, no_updated = instants(resolved.column(rows, "updated_at"))
-    deleted, no_deleted = flags(resolved.column(rows, "is_deleted"))
+        owners, no_owners = identities(resolved.column(columns, "conversation_id"))
+    created, no_created = instants(resolved.column(columns, "created_at"))
+    updated, no_updated = instants(resolved.column(columns, "updated_at"))
+    deleted, no_deleted = flags(resolved.column(columns, "is_deleted"))
     doubtful.update(no_ids, no_owners, no_created, no_updated, no_deleted)
     doubtful.update(place for place, id_ in enumerate(ids) if id_ is None)
     if table == "messages":
         doubtful.update(place for place, time in enumerate(created) if time is None)
-    nothing: list[str | None] = [None] * len(rows)
+    nothing: list[str | None] = [None] * len(decoded)
     judged = Judged(ids, [*owners], created, updated, deleted, nothing, [*nothing])
-    columns: tuple[Column, ...] = judged
+    lists: tuple[Column, ...] = judged
     for place in doubtful:
         found = _one_by_itself(interpreter, table, decoded[place])
-        for column, value in zip(columns, found, strict=True):
+        for column, value in zip(lists, found, strict=True):
             column[place] = value
     return judged
 

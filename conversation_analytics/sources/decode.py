@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -33,8 +33,12 @@ class Decoded(NamedTuple):
 def decode(page: Page) -> Iterator[Decoded]:
     """The rows of a page, in order; blank lines are no rows."""
     if page.encoding == "nocodb":
-        return map(_from_object, parsed(page.body)["list"] if page.rows is None else page.rows)
-    return (_decode_line(line) for line in page.body.split(b"\n") if line.strip())
+        return _from_objects(parsed(page.body)["list"] if page.rows is None else page.rows)
+    lines = [line for line in page.body.split(b"\n") if line.strip()]
+    try:
+        return _from_objects([orjson.loads(line) for line in lines])
+    except orjson.JSONDecodeError:
+        return map(_decode_line, lines)
 
 
 def parsed(body: bytes) -> Any:
@@ -64,6 +68,17 @@ def _decode_line(line: bytes) -> Decoded:
         return _from_object(json.loads(text, parse_constant=_no_constant))
     except (ValueError, RecursionError) as error:
         return Decoded({}, text.encode(), Unusable("malformed", f"not JSON: {error}"))
+
+
+def _from_objects(rows: Sequence[Any]) -> Iterator[Decoded]:
+    """Rows as `_from_object` reads each, faster if all are ordinary."""
+    try:
+        payloads = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
+    except TypeError:
+        return map(_from_object, rows)
+    if set(map(type, rows)) == {dict} and max(map(len, payloads)) <= MAX_ROW_BYTES:
+        return map(Decoded, rows, payloads)
+    return map(_from_object, rows)
 
 
 def _from_object(row: Any) -> Decoded:

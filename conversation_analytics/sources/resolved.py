@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from conversation_analytics.sources import values
 from conversation_analytics.sources.decode import Decoded, Row
+from conversation_analytics.sources.turned import Columns
 from conversation_analytics.storage.encoding import digest
 
 
@@ -75,19 +76,18 @@ class ResolvedTable(BaseModel):
                 return found
         return None
 
-    def column(self, rows: Sequence[Row], field: str) -> list[Any]:
+    def column(self, columns: Columns, field: str) -> list[Any]:
         """The values of a field in many rows; instead of one that cannot be told, why."""
-        found: list[Any] = [None] * len(rows)
+        found: list[Any] | None = None
         for root, key in self._paths.get(field, ()):
-            column = [row.get(root) for row in rows]
+            column = columns[root]
             if key:
                 column = [_inside(value, root, key) for value in column]
-            empty = found.count(None)
-            if empty == len(rows):
+            if found is None:
                 found = column
-            elif empty:
+            elif None in found:
                 found = [b if a is None else a for a, b in zip(found, column, strict=True)]
-        return found
+        return [None] * len(columns) if found is None else found
 
     def read(self, row: Row, wanted: tuple[Field, ...]) -> list[Any]:
         """The values of fields in a row, each read as its type; null where there is none.
@@ -118,49 +118,49 @@ class ResolvedTable(BaseModel):
         return {**{(f"inputs.{k}" if k in own else k): v for k, v in kept.items()}, **own}
 
     def row_hashes(
-        self, decoded: Iterable[Decoded], reasons: Iterable[str | None]
-    ) -> Iterator[str]:
+        self, decoded: Iterable[Decoded], columns: Columns, reasons: Iterable[str | None]
+    ) -> list[str]:
         """The hash of each row as JSON with sorted keys.
 
         It is the payload's; but of a row that can be used, for which there is no reason, without
-        the columns the source adds by itself. Where those come first in the payload, what follows
-        them is hashed as it is, so that the row need not be written a second time.
+        the columns the source adds by itself.
+
+        Args:
+            decoded: the rows.
+            columns: the same rows, turned.
+            reasons: why each cannot be used, null for usable rows.
         """
-        names: tuple[str, ...] = ()
-        head = _head(names, self.system)
+        start = self._start_of_own(columns)
+        hashes = []
         for (row, payload, _), reason in zip(decoded, reasons, strict=True):
-            if tuple(row) != names:
-                names = tuple(row)
-                head = _head(names, self.system)
-            if reason or not head.columns:
-                yield digest(payload)
-            elif head.first:
-                values_size = len(orjson.dumps(list(map(row.get, head.columns))))
-                yield digest(b"{" + payload[head.size + values_size :])
+            if reason:
+                own = payload
+            elif start:
+                own = b"{" + payload[payload.index(start) :]
+            elif self.system.isdisjoint(row):
+                own = payload
             else:
-                own = {name: row[name] for name in names if name not in head.columns}
-                yield digest(orjson.dumps(own, option=orjson.OPT_SORT_KEYS))
+                rest = {name: row[name] for name in row if name not in self.system}
+                own = orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
+            hashes.append(digest(own))
+        return hashes
 
+    def _start_of_own(self, columns: Columns) -> bytes:
+        """What follows the columns the source adds, in every payload; empty if that differs.
 
-class _Head(NamedTuple):
-    """The columns of a row that its hash leaves out.
-
-    Attributes:
-        columns: their names.
-        size: bytes that their names take in the payload, each with its colon.
-        first: whether they all come first in the payload, and others follow.
-    """
-
-    columns: tuple[str, ...]
-    size: int
-    first: bool
-
-
-def _head(names: tuple[str, ...], system: frozenset[str]) -> _Head:
-    columns = tuple(name for name in names if name in system)
-    own = [name for name in names if name not in system]
-    size = sum(len(orjson.dumps(name)) + 1 for name in columns)
-    return _Head(columns, size, bool(columns and own and max(columns) < min(own)))
+        So nothing need be written a second time. Keys are sorted, and NocoDB's own columns mostly
+        come first. The first key behind them tells the place: no text can hold it, as quotes are
+        escaped there.
+        """
+        names = columns.names or ()
+        system, own = self.system.intersection(names), set(names) - self.system
+        if not system or not own or max(system) > min(own):
+            return b""
+        if any(not {dict, list}.isdisjoint(map(type, columns[name])) for name in system):
+            return b""
+        if any({'"', "\\"} & set(name) for name in (*system, min(own))):
+            return b""
+        return orjson.dumps(min(own)) + b":"
 
 
 def _inside(value: Any, column: str, key: str) -> Any:

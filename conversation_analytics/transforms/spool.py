@@ -25,13 +25,13 @@ class Spool:
         self._file = path.open("wb")
         self._size = 0
 
-    def append(self, texts: pa.StringArray) -> tuple[pa.Array, pa.Array]:
+    def append(self, texts: pa.LargeStringArray) -> tuple[pa.Array, pa.Array]:
         """Write texts, none of which is null; tells the place and the size of each, in bytes."""
         _, offsets, data = texts.buffers()
         count = len(texts)
         bounds: Int64s = np.zeros(1, np.int64)
         if count:
-            bounds = np.frombuffer(offsets, np.int32, count + 1, texts.offset * 4).astype(np.int64)
+            bounds = np.frombuffer(offsets, np.int64, count + 1, texts.offset * 8)
         if data is not None:
             self._file.write(memoryview(data)[bounds[0] : bounds[-1]])
         places = bounds[:-1] + (self._size - bounds[0])

@@ -20,6 +20,7 @@ from typing import Any, Self
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conversation_analytics.compute.runner import Runner
 from conversation_analytics.partitions import (
@@ -30,8 +31,9 @@ from conversation_analytics.partitions import (
 )
 from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
 from conversation_analytics.sources.columns import instants, judge
-from conversation_analytics.sources.decode import Decoded, decode
+from conversation_analytics.sources.decode import decode
 from conversation_analytics.sources.interpret import Interpreter
+from conversation_analytics.sources.turned import Columns
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 from conversation_analytics.transforms.spool import Spool
 
@@ -56,7 +58,7 @@ _STAGED = pa.schema(
         ("detail", pa.string()),
         ("hash", pa.string()),
         ("edited", pa.int64()),  # when the row was made, if it may have been changed since
-        ("payload", pa.string()),
+        ("payload", pa.large_string()),
     ]
 )
 _NUMBER = pa.field("seq", pa.int64())  # numbers the rows, whichever reading they are of
@@ -77,35 +79,43 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
     page, interpreter = task.page, task.interpreter
     resolved = interpreter.table(page.table)
     decoded = list(decode(page))
-    judged = judge(interpreter, page.table, decoded)
+    rows = Columns([one.row for one in decoded])
+    judged = judge(interpreter, page.table, decoded, rows)
     columns = (
         np.arange(page.position, page.position + len(decoded)),
-        _keys(resolved.primary_key, decoded),
+        _keys(resolved.primary_key, rows),
         *judged,
-        list(resolved.row_hashes(decoded, judged.reasons)),
-        _edited(resolved.change_times, decoded),
+        resolved.row_hashes(decoded, rows, judged.reasons),
+        _edited(resolved.change_times, rows),
     )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED)]  # noqa: B905
-    payloads = pa.array([one.payload for one in decoded], pa.binary()).cast(pa.string())
+    payloads = _texts([one.payload for one in decoded])
     return page.table, pa.record_batch([*arrays, payloads], schema=_STAGED)
 
 
-def _keys(column: str | None, decoded: list[Decoded]) -> list[str | None]:
+def _texts(encoded: list[bytes]) -> pa.Array:
+    """Texts that are UTF-8, without looking at each by itself."""
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)
+
+
+def _keys(column: str | None, rows: Columns) -> list[str | None]:
     """The source's primary keys."""
-    if column is None:
-        return [None] * len(decoded)
-    found = [one.row.get(column) for one in decoded]
+    found = [None] * len(rows) if column is None else rows[column]
     return [None if key is None else str(key) for key in found]
 
 
-def _edited(change_times: Sequence[str], decoded: list[Decoded]) -> list[int | None]:
+def _edited(change_times: Sequence[str], rows: Columns) -> pa.Array:
     """When each row was made, if it may have been changed since, in that second even; else null."""
-    columns = [instants([one.row.get(name) for one in decoded])[0] for name in change_times]
-    told = [column for column in columns if column.count(None) < len(column)]
+    cells = [rows[name] for name in change_times]
+    told = [column for column in cells if column.count(None) < len(column)]
     if len(told) < 2:
-        return [None] * len(decoded)
-    known = ([time for time in times if time is not None] for times in zip(*told, strict=True))
-    return [min(times) if len(times) > 1 else None for times in known]
+        return pa.nulls(len(rows), pa.int64())
+    times = [pa.array(instants(column)[0], pa.int64()) for column in told]
+    known = sum(np.asarray(column.is_valid()) for column in times)
+    earliest = pc.min_element_wise(*times)
+    return pc.if_else(pa.array(known > 1), earliest, pa.scalar(None, pa.int64()))
 
 
 class Staging:

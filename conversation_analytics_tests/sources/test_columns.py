@@ -16,6 +16,7 @@ from conversation_analytics.sources.columns import instants, judge
 from conversation_analytics.sources.decode import Decoded, decode
 from conversation_analytics.sources.interpret import Interpreter, Keys
 from conversation_analytics.sources.mapping import DIFY, PLAIN, FieldMapping
+from conversation_analytics.sources.turned import Columns
 from conversation_analytics.sources.values import Unusable
 from conversation_analytics_tests.builders import (
     Row,
@@ -72,7 +73,7 @@ def test_a_page_is_judged_as_each_row_by_itself(
     body = b"\n".join(line(row | change) for change in changed)
     rows = list(decode(Page(table, 0, body, "jsonl")))
 
-    judged = judge(reader, table, rows)
+    judged = judge(reader, table, rows, Columns([one.row for one in rows]))
 
     assert list(zip(*judged, strict=True)) == one_by_one(reader, table, rows)
 
@@ -110,8 +111,8 @@ def test_a_row_is_hashed_without_the_columns_its_source_adds(
     table = reader.messages.model_copy(update={"system": system})
     decoded = [next(decode(Page("messages", 0, b"", "nocodb", [row]))) for row in rows]
 
-    found = list(table.row_hashes(decoded, [None] * len(rows)))
-    whole = list(table.row_hashes(decoded, ["wrong_type"] * len(rows)))
+    found = table.row_hashes(decoded, Columns(rows), [None] * len(rows))
+    whole = table.row_hashes(decoded, Columns(rows), ["wrong_type"] * len(rows))
 
     def hashed(row: Row) -> str:
         text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)

@@ -17,6 +17,7 @@ from conversation_analytics.sources.decode import Decoded, decode
 from conversation_analytics.sources.decode import Row as DecodedRow
 from conversation_analytics.sources.interpret import Interpreter, build_interpreter
 from conversation_analytics.sources.mapping import DIFY, PLAIN, FieldMapping, load_mapping
+from conversation_analytics.sources.turned import Columns
 from conversation_analytics.sources.values import Unusable
 from conversation_analytics_tests.builders import (
     Row,
@@ -61,7 +62,7 @@ def decoded(row: Row) -> Decoded:
 
 
 def row_hash(reader: Interpreter, row: Row) -> str:
-    return next(reader.messages.row_hashes([decoded(row)], [None]))
+    return reader.messages.row_hashes([decoded(row)], Columns([row]), [None])[0]
 
 
 def refusal(reader: Interpreter, table: Any, row: Row) -> str:

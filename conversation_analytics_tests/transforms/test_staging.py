@@ -21,7 +21,7 @@ def test_texts_are_read_back_in_any_order(
     places, sizes, texts = [], [], []
     with closing(Spool(tmp_path_factory.mktemp("spool") / "texts")) as spool:
         for batch in batches:
-            part_of_a_longer_one = pa.array(["skipped", *batch], pa.string())[1:]
+            part_of_a_longer_one = pa.array(["skipped", *batch], pa.large_string())[1:]
             at, size = spool.append(part_of_a_longer_one)
             places += at.to_pylist()
             sizes += size.to_pylist()
@@ -38,6 +38,6 @@ def test_texts_are_read_back_in_any_order(
 
 def test_a_spool_without_texts_gives_none(tmp_path: Path) -> None:
     with closing(Spool(tmp_path / "texts")) as spool:
-        spool.append(pa.array([], pa.string()))
+        spool.append(pa.array([], pa.large_string()))
         nothing = pa.chunked_array([], pa.int64())
         assert spool.read(nothing, nothing).to_pylist() == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ Key = int | str
 Row = dict[str, Any]
 
 LARGEST_LIMIT = 1000
+_ITEMS_AHEAD = 4
 EXACT_INTEGER = 2**53  # beyond it NocoDB, a JavaScript program, rounds
 
 _DIGITS = re.compile(r"-?[0-9]+")
@@ -273,26 +275,32 @@ class TableReader:
 
 
 def read_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items, each next one being fetched in a thread while the present one is used."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="nocodb") as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
+    """The items, the next ones being fetched in a thread while the present one is used.
+
+    More than one, so that the server has work to do while some are put away together.
+    """
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nocodb")
+    coming = deque(thread.submit(next, items, None) for _ in range(_ITEMS_AHEAD))
+    try:
+        while (item := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, items, None))
             yield item
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def _reader(
     table: Table, *, limit: int, ordered_by_key: bool, after: Key | None, bound: Key | None
 ) -> Callable[[bytes], tuple[list[Row], list[Key], dict[str, Any]]]:
     """What makes sense of a records answer, and has one asked for again that cannot be right."""
-    parse = _integer if table.key_type == "integer" else _text
+    parse = _integers if table.key_type == "integer" else _texts
     title = table.key.title
 
     def read(body: bytes) -> tuple[list[Row], list[Key], dict[str, Any]]:
         rows, info = _decode(body)
         _check_count(len(rows), info, limit=limit)
         try:
-            keys = [parse(row[title], table) for row in rows]
+            keys = parse([row[title] for row in rows], table)
         except (KeyError, TypeError) as error:
             raise BadAnswer(f"rows without the key {title!r}") from error
         if len(set(keys)) < len(keys):
@@ -346,6 +354,16 @@ def _check_order(
         raise BadAnswer("rows whose keys do not go up")
     if bound is not None and keys and chain[-1] > bound:
         raise BadAnswer("rows behind the bound that was asked for")
+
+
+def _integers(values: list[Any], table: Table) -> list[Key]:
+    if set(map(type, values)) == {int} and max(values) < EXACT_INTEGER > -min(values):
+        return values
+    return [_integer(value, table) for value in values]
+
+
+def _texts(values: list[Any], table: Table) -> list[Key]:
+    return [_text(value, table) for value in values]
 
 
 def _integer(value: Any, table: Table) -> int:
