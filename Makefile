@@ -9,8 +9,8 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 # Compiled once here rather than by every new process.
 export UV_COMPILE_BYTECODE := 1
 
-# Each worker starts the services that its tests ask for.
-IN_PARALLEL := -n 2 --dist loadfile
+# Each worker starts the services that its tests ask for. The longest files come first.
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check chaos lint dev bench docs lock clean

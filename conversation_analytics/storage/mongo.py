@@ -38,11 +38,7 @@ from conversation_analytics.storage.mongo_documents import (
     identities,
     refuse_oversized,
 )
-from conversation_analytics.storage.mongo_indexes import (
-    INDEXES,
-    ensure_day_index,
-    ensure_indexes,
-)
+from conversation_analytics.storage.mongo_indexes import INDEXES, ensure_indexes
 
 __all__ = [
     "INDEXES",
@@ -183,7 +179,7 @@ class DayWriter:
         goal.refuse_repeated_ids(self._name)
         with our_errors(f"writing day {goal.partition} of {self._name}"):
             if not self._indexed:
-                ensure_day_index(self._database, self._name)
+                ensure_indexes(self._database, schema.name, self._name)
                 self._indexed = True
             claim = DayClaim(self._database, self._name, day, epoch)
             if claim.is_complete(content_hash, len(ids)) and not self._difference(goal):
@@ -198,15 +194,6 @@ class DayWriter:
                 claim.own_up()
                 raise
         return done
-
-    def finish(self, schema: TableSchema) -> None:
-        """Make the indexes that readers want; to be called once days have been written.
-
-        Raises:
-            StoreUnavailable: MongoDB cannot be reached.
-            StorageError: an index on the same fields exists with other options.
-        """
-        ensure_indexes(self._database, {schema.name: self._name})
 
     def _difference(self, goal: _Goal) -> _Difference:
         """Compare hashes with the day's documents."""

@@ -104,15 +104,9 @@ def lake_days(
 def publish_days(writer: DayWriter, items: Iterable[LakeDay]) -> Iterator[PublishedDay]:
     """Make MongoDB's days those of the lake, one by one.
 
-    A day that fails is reported and the next one goes on. The indexes that readers want are made
-    at the end.
-
-    Raises:
-        StorageError: the indexes cannot be made.
+    A day that fails is reported and the next one goes on.
     """
-    schema = None
     for item in items:
-        schema = item.schema
         if item.manifest is None or item.table is None:
             yield PublishedDay(item.schema, item.day, error=item.error, transient=item.transient)
             continue
@@ -132,5 +126,3 @@ def publish_days(writer: DayWriter, items: Iterable[LakeDay]) -> Iterator[Publis
         else:
             seconds = time.perf_counter() - started
             yield PublishedDay(item.schema, item.day, item.manifest, done, seconds=seconds)
-    if schema is not None:
-        writer.finish(schema)

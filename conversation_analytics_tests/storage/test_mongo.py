@@ -171,8 +171,8 @@ def test_a_unique_index_someone_added_is_not_taken_for_a_newer_writer(database: 
 
 
 def test_indexes_are_made_once_and_serve_a_conversation_in_turn_order(database: MongoDatabase):
-    ensure_indexes(database, {"messages": COLLECTION, "conversations": "conversation_analytics"})
-    ensure_indexes(database, {"messages": COLLECTION})
+    ensure_indexes(database, "messages", COLLECTION)
+    ensure_indexes(database, "messages", COLLECTION)
     assert len(database[COLLECTION].index_information()) == 1 + len(mongo.INDEXES["messages"])
     query = database[COLLECTION].find({"conversation_id": "c1"}).sort("turn_index", 1)
     plan = query.explain()["queryPlanner"]["winningPlan"]
