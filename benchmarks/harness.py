@@ -5,6 +5,7 @@ Nothing here knows what is measured. Linux only: processes are watched through /
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import platform
@@ -238,6 +239,7 @@ def _work(answers: Connection, log: str, function: Callable[..., Any], args: Any
     with Path(log).open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    gc.freeze()  # what was imported is no part of the work: no collection shall wade through it
     cpu, started = _cpu_seconds(), time.perf_counter()
     try:
         result = function(*args)

@@ -14,7 +14,12 @@ import pyarrow as pa
 from conversation_analytics import __version__
 from conversation_analytics.compute.runner import Runner
 from conversation_analytics.errors import TRANSIENT, ConversationAnalyticsError, StaleInput
-from conversation_analytics.schemas import CONVERSATIONS, MESSAGES
+from conversation_analytics.schemas import (
+    CONVERSATIONS,
+    MESSAGES,
+    RAW_CONVERSATIONS,
+    TableSchema,
+)
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.interpret import Interpreter
 from conversation_analytics.storage.days import (
@@ -98,7 +103,7 @@ def _prepare_messages(task: DayTask) -> PreparedDay:
 def _prepare_conversations(task: DayTask) -> PreparedDay:
     started = time.perf_counter()
     lake = task.lake
-    manifest, raw = _read(lake, RAW, task)
+    manifest, raw = _read(lake, RAW, task, RAW_CONVERSATIONS)
     messages_manifest, tables = _read(lake, MESSAGES_UNIT, task)
     if messages_manifest.inputs[RAW.name] != manifest.content_hash:
         raise StaleInput(
@@ -134,8 +139,12 @@ def _facts(task: DayTask, raw: Manifest) -> dict[str, object]:
     }
 
 
-def _read(lake: Lake, unit: Unit, task: DayTask) -> tuple[Manifest, dict[str, pa.Table]]:
-    found = lake.read_day(unit, task.claim.day)
+def _read(
+    lake: Lake, unit: Unit, task: DayTask, *schemas: TableSchema
+) -> tuple[Manifest, dict[str, pa.Table]]:
+    """The task's day of a unit: some of its tables, or all."""
+    columns = {schema.name: list(schema.names) for schema in schemas}
+    found = lake.read_day(unit, task.claim.day, columns or None)
     if found is None:
         raise StaleInput(
             f"{task.claim.unit} of {task.claim.day}: its input '{unit.name}' was never "

@@ -20,6 +20,7 @@ from conversation_analytics.sources.interpret import Interpreter, MessageFields
 from conversation_analytics.storage.encoding import row_hashes
 
 _ANSWERING = ("assistant", "agent")
+_ROWS_AT_ONCE = 20_000
 
 
 class _Row(NamedTuple):
@@ -60,15 +61,11 @@ def build_messages(
         A table of `schemas.MESSAGES`, in file order.
     """
     users = _users(represented(raw[RAW_CONVERSATIONS.name], excluded), interpreter)
-    payloads = represented(raw[RAW_MESSAGES.name], excluded)["payload"]
-    parts = [
-        (part.conversation_id, part.created_at, place, which, part)
-        for place, payload in enumerate(payloads.to_pylist())
-        for which, part in enumerate(interpreter.message_fields(orjson.loads(payload)))
-    ]
-    parts.sort()  # raw rows are in source order within an instant; no two have the same place
-    rows = list(_walk((part[4] for part in parts), users, escalation))
-    return _table(rows)
+    rows = represented(raw[RAW_MESSAGES.name], excluded)
+    return pa.concat_tables(
+        _of_conversations(some["payload"], interpreter, users, escalation)
+        for some in _whole_conversations(rows)
+    )
 
 
 def check_messages(
@@ -97,6 +94,40 @@ def activity_days(table: pa.Table, calendar: DayCalendar) -> list[date]:
 def _users(conversations: pa.Table, interpreter: Interpreter) -> dict[str, str | None]:
     payloads = conversations["payload"].to_pylist()
     return dict(interpreter.conversation_user(orjson.loads(payload)) for payload in payloads)
+
+
+def _whole_conversations(rows: pa.Table) -> Iterator[pa.Table]:
+    """Raw rows, some thousands at a time, so that few of them are Python objects at once.
+
+    The rows of a conversation lie together and stay together.
+    """
+    ids, count = rows["conversation_id"], rows.num_rows
+    differs = pc.not_equal(ids.slice(1), ids.slice(0, max(count - 1, 0)))
+    firsts = np.flatnonzero(differs.to_numpy()) + 1
+    start = 0
+    while count - start > _ROWS_AT_ONCE:
+        place = np.searchsorted(firsts, start + _ROWS_AT_ONCE)
+        end = int(firsts[place]) if place < len(firsts) else count
+        yield rows.slice(start, end - start)
+        start = end
+    if start < count or not count:
+        yield rows.slice(start)
+
+
+def _of_conversations(
+    payloads: pa.ChunkedArray,
+    interpreter: Interpreter,
+    users: dict[str, str | None],
+    escalation: re.Pattern[str],
+) -> pa.Table:
+    """The messages of some conversations."""
+    parts = [
+        (part.conversation_id, part.created_at, place, which, part)
+        for place, payload in enumerate(payloads.to_pylist())
+        for which, part in enumerate(interpreter.message_fields(orjson.loads(payload)))
+    ]
+    parts.sort()  # raw rows are in source order within an instant; no two have the same place
+    return _table(list(_walk((part[4] for part in parts), users, escalation)))
 
 
 def _walk(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conversation_analytics.transforms import messages
 from conversation_analytics_tests.builders import (
     Pipeline,
     Row,
@@ -52,12 +53,33 @@ def test_turns_are_numbered_by_time_then_source_order(tmp_path: Path) -> None:
 
 def test_messages_of_conversations_are_not_mixed_up(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
-    messages = [message(f"{c}-{n}", c, at(n)) for n in range(3) for c in ("c2", "c1")]
-    pipeline.export([conversation("c1", at(0)), conversation("c2", at(0), user_id="u2")], messages)
+    rows = [message(f"{c}-{n}", c, at(n)) for n in range(3) for c in ("c2", "c1")]
+    pipeline.export([conversation("c1", at(0)), conversation("c2", at(0), user_id="u2")], rows)
     pipeline.run(DAY)
     found = [(r["message_id"], r["turn_index"], r["user_id"]) for r in pipeline.messages(DAY)]
     assert found == [(f"c1-{n}", n, "u1") for n in range(3)] + [
         (f"c2-{n}", n, "u2") for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 100])
+def test_a_large_day_worked_on_bit_by_bit_is_the_same_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    sizes = {"c10": 3, "c2": 1, "c1": 2, "ç": 4, "d": 0}
+    pipeline = Pipeline(tmp_path)
+    pipeline.export(
+        [conversation(c, at(0), user_id=f"user of {c}") for c in sizes],
+        [message(f"{c}-{n}", c, at(9 - n)) for c, size in sizes.items() for n in range(size)],
+    )
+    monkeypatch.setattr(messages, "_ROWS_AT_ONCE", at_once)
+    assert pipeline.run(DAY).errors == []
+
+    found = [(r["message_id"], r["turn_index"], r["user_id"]) for r in pipeline.messages(DAY)]
+    assert found == [
+        (f"{c}-{n}", turn, f"user of {c}")
+        for c in sorted(sizes)
+        for turn, n in enumerate(reversed(range(sizes[c])))
     ]
 
 
