@@ -59,9 +59,9 @@ def run(*, quick: bool) -> Report:
         }
         found = rounds(
             {name: partial(_timed, database, work) for name, work in works.items()},
-            at_least=1 if quick else 3,
-            at_most=2 if quick else 7,
-            seconds=5 if quick else 40,
+            at_least=1 if quick else 7,
+            at_most=2 if quick else 9,
+            seconds=5 if quick else 80,
         )
         database.client.close()
     count = sum(map(len, prebuilt.values()))

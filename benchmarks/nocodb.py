@@ -59,9 +59,9 @@ def run(*, quick: bool) -> Report:
                 "product": partial(measured, raw_days, settings, days),
                 "dlt": partial(measured, dlt_pipeline, tables),
             },
-            at_least=1 if quick else 3,
+            at_least=1 if quick else 5,
             at_most=2 if quick else 9,
-            seconds=5 if quick else 80,
+            seconds=5 if quick else 120,
         )
     bare, product, dlt = found["bare loop"], found["product"], found["dlt"]
     rows = sum(tables.rows.values())
