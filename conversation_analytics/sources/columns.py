@@ -22,7 +22,7 @@ from conversation_analytics.sources.base import SourceTable
 from conversation_analytics.sources.decode import Decoded
 from conversation_analytics.sources.interpret import Interpreter
 from conversation_analytics.sources.resolved import Field
-from conversation_analytics.sources.turned import Columns
+from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.sources.values import Unusable
 
 Column = list[Any]
@@ -69,7 +69,7 @@ def judge(
         interpreter: how rows are read.
         table: which table the rows are of.
         decoded: the rows.
-        columns: the same rows, turned.
+        columns: the same rows, transposed.
     """
     resolved = interpreter.table(table)
     doubtful = {place for place, one in enumerate(decoded) if one.problem}

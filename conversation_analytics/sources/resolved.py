@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from conversation_analytics.sources import values
 from conversation_analytics.sources.decode import Decoded, Row
-from conversation_analytics.sources.turned import Columns
+from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.storage.encoding import digest
 
 
@@ -127,7 +127,7 @@ class ResolvedTable(BaseModel):
 
         Args:
             decoded: the rows.
-            columns: the same rows, turned.
+            columns: the same rows, transposed.
             reasons: why each cannot be used, null for usable rows.
         """
         start = self._start_of_own(columns)

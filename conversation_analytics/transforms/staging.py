@@ -33,7 +33,7 @@ from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
 from conversation_analytics.sources.columns import instants, judge
 from conversation_analytics.sources.decode import decode
 from conversation_analytics.sources.interpret import Interpreter
-from conversation_analytics.sources.turned import Columns
+from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 from conversation_analytics.transforms.spool import Spool
 

@@ -16,7 +16,7 @@ from conversation_analytics.sources.columns import instants, judge
 from conversation_analytics.sources.decode import Decoded, decode
 from conversation_analytics.sources.interpret import Interpreter, Keys
 from conversation_analytics.sources.mapping import DIFY, PLAIN, FieldMapping
-from conversation_analytics.sources.turned import Columns
+from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.sources.values import Unusable
 from conversation_analytics_tests.builders import (
     Row,

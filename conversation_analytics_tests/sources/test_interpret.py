@@ -17,7 +17,7 @@ from conversation_analytics.sources.decode import Decoded, decode
 from conversation_analytics.sources.decode import Row as DecodedRow
 from conversation_analytics.sources.interpret import Interpreter, build_interpreter
 from conversation_analytics.sources.mapping import DIFY, PLAIN, FieldMapping, load_mapping
-from conversation_analytics.sources.turned import Columns
+from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.sources.values import Unusable
 from conversation_analytics_tests.builders import (
     Row,

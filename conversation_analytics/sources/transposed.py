@@ -1,4 +1,4 @@
-"""Rows turned into columns."""
+"""Rows transposed into columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conversation_analytics.sources.decode import Row
 class Columns:
     """The columns of some rows.
 
-    Rows of a database all have the same columns in the same order. Those are turned at once,
+    Rows of a database all have the same columns in the same order. Those are transposed at once,
     which takes a tenth of the time of asking each row for each column.
 
     Attributes:
@@ -23,8 +23,8 @@ class Columns:
         first = tuple(rows[0]) if rows else ()
         alike = all(map(first.__eq__, map(tuple, rows)))
         self.names = first if alike else None
-        turned = zip(*map(dict.values, rows), strict=True) if alike else ()
-        self._turned: dict[str, tuple[Any, ...]] = dict(zip(first, turned))  # noqa: B905
+        transposed = zip(*map(dict.values, rows), strict=True) if alike else ()
+        self._transposed: dict[str, tuple[Any, ...]] = dict(zip(first, transposed))  # noqa: B905
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -33,5 +33,5 @@ class Columns:
         """The values of a column, null where a row has none; a list of the caller's own."""
         if self.names is None:
             return [row.get(name) for row in self._rows]
-        found = self._turned.get(name)
+        found = self._transposed.get(name)
         return [None] * len(self._rows) if found is None else list(found)

@@ -1,4 +1,4 @@
-"""Rows turned into columns hold what the rows hold."""
+"""Rows transposed into columns hold what the rows hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_analytics.sources.turned import Columns
+from conversation_analytics.sources.transposed import Columns
 
 NAMES = st.sampled_from(["a", "b", "c"])
 ALIKE = st.lists(NAMES, unique=True).flatmap(
