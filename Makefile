@@ -9,7 +9,8 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 # Compiled once here rather than by every new process.
 export UV_COMPILE_BYTECODE := 1
 
-# Each worker starts the services that its tests ask for. The longest files come first.
+# Each worker starts the services that its tests ask for. Files keep the order of their names, since
+# those of chaos, the first, take longest: last, they would leave one worker with nothing to do.
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
