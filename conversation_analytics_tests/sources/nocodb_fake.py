@@ -71,6 +71,8 @@ class FakeNocoDB:
     Attributes:
         faults: what the next requests for records are answered with, first to last.
         before_answer: called before each answer to a request for records.
+        before_count: called after its rows were read and before they are counted, as NocoDB
+            does one after the other.
     """
 
     def __init__(self, *, cap: int = 1000, api: str = "v2", key: str = "integer") -> None:
@@ -81,6 +83,7 @@ class FakeNocoDB:
         self.requests: list[httpx.Request] = []
         self.faults: list[Fault] = []
         self.before_answer: Callable[[], None] = lambda: None
+        self.before_count: Callable[[], None] = lambda: None
 
     @property
     def records_requests(self) -> list[httpx.Request]:
@@ -138,7 +141,8 @@ class FakeNocoDB:
         )
 
     def _records(self, table: FakeTable, params: httpx.QueryParams) -> Row:
-        found = [row for row in table.rows if _selected(row, params.get("where", ""))]
+        where = params.get("where", "")
+        found = [row for row in table.rows if _selected(row, where)]
         for name in reversed(params["sort"].split(",")):
             title = name.removeprefix("-")
             found.sort(
@@ -146,10 +150,11 @@ class FakeNocoDB:
                 reverse=name.startswith("-"),
             )
         size = min(int(params["limit"]), self.cap)
-        last = len(found) <= size
+        self.before_count()
+        total = sum(_selected(row, where) for row in table.rows)
         return {
             "list": [_answered(row) for row in found[:size]],
-            "pageInfo": {"totalRows": len(found), "pageSize": size, "isLastPage": last},
+            "pageInfo": {"totalRows": total, "pageSize": size, "isLastPage": total <= size},
         }
 
 

@@ -68,6 +68,50 @@ def test_rows_that_stay_are_never_lost_while_others_come_and_go(data: st.DataObj
     assert stay <= set(found)
 
 
+@given(kind=st.sampled_from(["integer", "uuid"]), writes=st.integers(1, 5), grows=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_writes_between_reading_and_counting_a_page_never_stop_a_scan(
+    kind: str, writes: int, grows: bool
+) -> None:
+    """However steadily others write; new UUIDs fall among those there are, integers behind."""
+    fake = FakeNocoDB(cap=20, key=kind)
+    stay: list[int | str] = [2 * number for number in range(50)]
+    behind = 200 if grows and kind == "integer" else 0
+    others: list[int | str] = [behind + 2 * number + 1 for number in range(50)]
+    if kind == "uuid":
+        stay, others = ([str(uuid.UUID(int=int(one))) for one in ids] for ids in (stay, others))
+    there = [] if grows else list(others)
+
+    def write() -> None:
+        for _ in range(writes):
+            if not grows and there:
+                there.pop()
+            elif grows and len(there) < len(others):
+                there.append(others[len(there)])
+        fake.messages.rows = [{"Id": one} for one in [*stay, *there]]
+
+    write()
+    fake.before_count = write
+    found = keys(read(fake.source(max_retries=0).scan("messages")))
+    assert found == sorted(set(found))
+    assert set(stay) <= set(found)
+
+
+def test_a_page_that_is_always_a_row_short_of_its_own_count_is_refused() -> None:
+    fake = FakeNocoDB(cap=20)
+    fake.messages.rows = numbered(30)
+    source = fake.source(max_retries=1)
+    source.probe()
+
+    def short(request: httpx.Request) -> httpx.Response:
+        content = orjson.loads(fake.handle_without_faults(request).content)
+        return httpx.Response(200, json={**content, "list": content["list"][:-1]})
+
+    fake.faults = [fake.handle_without_faults, *[short] * 20]
+    with pytest.raises(SourceUnavailable, match="0 rows where its own count makes it 1"):
+        read(source.scan("messages"))
+
+
 def test_rows_made_after_the_start_are_left_for_the_next_time() -> None:
     fake = FakeNocoDB(cap=10)
     fake.messages.rows = numbered(30)
