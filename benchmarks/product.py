@@ -11,8 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-# Imported late by DuckDB (which takes it if it is there) and httpx; imports are not timed.
-import httpcore  # noqa: F401
+# DuckDB imports it late, if it is there; imports are not timed.
 import pandas  # noqa: F401
 
 from conversation_analytics.compute.runner import Runner, runner_for

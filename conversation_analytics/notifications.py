@@ -93,18 +93,21 @@ class WebhookNotifier:
 
     def _post(self, body: dict[str, object]) -> str:
         """Post once; what went wrong, without the address."""
-        import httpx
+        import urllib3
 
         try:
-            answer = httpx.post(
+            answer = urllib3.request(
+                "POST",
                 self._url,
-                content=orjson.dumps(body),
+                body=orjson.dumps(body),
                 headers={"content-type": "application/json"},
                 timeout=_TIMEOUT_SECONDS,
+                redirect=False,
+                retries=False,
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except urllib3.exceptions.HTTPError as error:
             return type(error).__name__
-        return "" if answer.is_success else f"it answered {answer.status_code}"
+        return "" if 200 <= answer.status < 300 else f"it answered {answer.status}"
 
 
 def notifiers(settings: Settings) -> list[Notifier]:

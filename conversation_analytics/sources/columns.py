@@ -8,7 +8,7 @@ and a row with a value that cannot be read is judged by itself, as `Interpreter.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from conversation_analytics.partitions import to_micros
 from conversation_analytics.sources import values
 from conversation_analytics.sources.base import SourceTable
-from conversation_analytics.sources.decode import Decoded
+from conversation_analytics.sources.decode import Decoded, DecodedPage
 from conversation_analytics.sources.interpret import Interpreter
 from conversation_analytics.sources.resolved import Field
 from conversation_analytics.sources.transposed import Columns
@@ -61,7 +61,7 @@ class Judged(NamedTuple):
 
 
 def judge(
-    interpreter: Interpreter, table: SourceTable, decoded: Sequence[Decoded], columns: Columns
+    interpreter: Interpreter, table: SourceTable, decoded: DecodedPage, columns: Columns
 ) -> Judged:
     """What each row is known by, or why it cannot be used: what `Interpreter.keys` tells of it.
 
@@ -72,7 +72,7 @@ def judge(
         columns: the same rows, transposed.
     """
     resolved = interpreter.table(table)
-    doubtful = {place for place, one in enumerate(decoded) if one.problem}
+    doubtful = set(decoded.problems)
     if doubtful:
         columns = Columns([{} if one.problem else one.row for one in decoded])
     for field in interpreter.judged(table):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,7 +31,32 @@ class Decoded(NamedTuple):
     problem: Unusable | None = None
 
 
-def decode(page: Page) -> Iterator[Decoded]:
+@dataclass(frozen=True, slots=True)
+class DecodedPage:
+    """The rows of a page: what `Decoded` says of one, a list each, and a few problems by place."""
+
+    rows: Sequence[Row]
+    payloads: Sequence[bytes]
+    problems: Mapping[int, Unusable]
+
+    @classmethod
+    def of(cls, decoded: Iterable[Decoded]) -> DecodedPage:
+        """Rows decoded one by one."""
+        found = list(decoded)
+        problems = {place: one.problem for place, one in enumerate(found) if one.problem}
+        return cls([one.row for one in found], [one.payload for one in found], problems)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> Decoded:
+        return Decoded(self.rows[place], self.payloads[place], self.problems.get(place))
+
+    def __iter__(self) -> Iterator[Decoded]:
+        return map(self.__getitem__, range(len(self)))
+
+
+def decode(page: Page) -> DecodedPage:
     """The rows of a page, in order; blank lines are no rows."""
     if page.encoding == "nocodb":
         return _from_objects(parsed(page.body)["list"] if page.rows is None else page.rows)
@@ -38,7 +64,7 @@ def decode(page: Page) -> Iterator[Decoded]:
     try:
         return _from_objects([orjson.loads(line) for line in lines])
     except orjson.JSONDecodeError:
-        return map(_decode_line, lines)
+        return DecodedPage.of(map(_decode_line, lines))
 
 
 def parsed(body: bytes) -> Any:
@@ -70,15 +96,15 @@ def _decode_line(line: bytes) -> Decoded:
         return Decoded({}, text.encode(), Unusable("malformed", f"not JSON: {error}"))
 
 
-def _from_objects(rows: Sequence[Any]) -> Iterator[Decoded]:
+def _from_objects(rows: Sequence[Any]) -> DecodedPage:
     """Rows as `_from_object` reads each, faster if all are ordinary."""
     try:
-        payloads = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
+        payloads = [orjson.dumps(row, None, orjson.OPT_SORT_KEYS) for row in rows]
     except TypeError:
-        return map(_from_object, rows)
+        return DecodedPage.of(map(_from_object, rows))
     if set(map(type, rows)) == {dict} and max(map(len, payloads)) <= MAX_ROW_BYTES:
-        return map(Decoded, rows, payloads)
-    return map(_from_object, rows)
+        return DecodedPage(rows, payloads, {})
+    return DecodedPage.of(map(_from_object, rows))
 
 
 def _from_object(row: Any) -> Decoded:

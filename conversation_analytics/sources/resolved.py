@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,9 +10,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from conversation_analytics.sources import values
-from conversation_analytics.sources.decode import Decoded, Row
+from conversation_analytics.sources.decode import DecodedPage, Row
 from conversation_analytics.sources.transposed import Columns
-from conversation_analytics.storage.encoding import digest
+from conversation_analytics.storage.encoding import digests
 
 
 class Field(NamedTuple):
@@ -118,7 +118,7 @@ class ResolvedTable(BaseModel):
         return {**{(f"inputs.{k}" if k in own else k): v for k, v in kept.items()}, **own}
 
     def row_hashes(
-        self, decoded: Iterable[Decoded], columns: Columns, reasons: Iterable[str | None]
+        self, decoded: DecodedPage, columns: Columns, reasons: Sequence[str | None]
     ) -> list[str]:
         """The hash of each row as JSON with sorted keys.
 
@@ -131,19 +131,22 @@ class ResolvedTable(BaseModel):
             reasons: why each cannot be used, null for usable rows.
         """
         start = self._start_of_own(columns)
-        hashes = []
-        for (row, payload, _), reason in zip(decoded, reasons, strict=True):
-            if reason:
-                own = payload
-            elif start:
-                own = b"{" + payload[payload.index(start) :]
-            elif self.system.isdisjoint(row):
-                own = payload
-            else:
-                rest = {name: row[name] for name in row if name not in self.system}
-                own = orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
-            hashes.append(digest(own))
-        return hashes
+        judged = zip(decoded.rows, decoded.payloads, reasons, strict=True)
+        if start:
+            own = [
+                whole if reason else b"{" + whole[whole.index(start) :]
+                for _, whole, reason in judged
+            ]
+        else:
+            own = [whole if reason else self._own(row, whole) for row, whole, reason in judged]
+        return digests(own)
+
+    def _own(self, row: Row, payload: bytes) -> bytes:
+        """A row as JSON without the columns the source adds."""
+        if self.system.isdisjoint(row):
+            return payload
+        rest = {name: row[name] for name in row if name not in self.system}
+        return orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
 
     def _start_of_own(self, columns: Columns) -> bytes:
         """What follows the columns the source adds, in every payload; empty if that differs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from conversation_analytics.sources.decode import Row
@@ -20,11 +21,12 @@ class Columns:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
-        first = tuple(rows[0]) if rows else ()
-        alike = all(map(first.__eq__, map(tuple, rows)))
-        self.names = first if alike else None
-        transposed = zip(*map(dict.values, rows), strict=True) if alike else ()
-        self._transposed: dict[str, tuple[Any, ...]] = dict(zip(first, transposed))  # noqa: B905
+        first = list(rows[0]) if rows else []
+        # No row has a name twice, so what is equal end to end is equal row by row.
+        alike = list(chain.from_iterable(rows)) == first * len(rows)
+        self.names = tuple(first) if alike else None
+        cells = list(chain.from_iterable(map(dict.values, rows))) if alike else []
+        self._transposed = {name: cells[n :: len(first)] for n, name in enumerate(first)}
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -25,6 +25,11 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
+def digests(data: Iterable[bytes]) -> list[str]:
+    """The `digest` of each of many."""
+    return [blake2b(one, digest_size=16).hexdigest() for one in data]
+
+
 def row_hashes(table: pa.Table, schema: TableSchema) -> list[str]:
     """A hash for each row, over the columns whose `Column.hashed` is true.
 
@@ -32,7 +37,7 @@ def row_hashes(table: pa.Table, schema: TableSchema) -> list[str]:
     since 1970 and decimals as text, so it does not depend on Arrow or on Parquet.
     """
     columns = [plain_values(table.column(c.name)) for c in schema.columns if c.hashed]
-    return [digest(orjson.dumps(row)) for row in zip(*columns, strict=True)]
+    return digests(map(orjson.dumps, zip(*columns, strict=True)))
 
 
 def content_hash(hashes: Iterable[str]) -> str:

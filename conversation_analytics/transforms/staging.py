@@ -78,8 +78,8 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
     """The rows of a page as a batch of keys, findings and payloads."""
     page, interpreter = task.page, task.interpreter
     resolved = interpreter.table(page.table)
-    decoded = list(decode(page))
-    rows = Columns([one.row for one in decoded])
+    decoded = decode(page)
+    rows = Columns(decoded.rows)
     judged = judge(interpreter, page.table, decoded, rows)
     columns = (
         np.arange(page.position, page.position + len(decoded)),
@@ -89,11 +89,11 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
         _edited(resolved.change_times, rows),
     )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED)]  # noqa: B905
-    payloads = _texts([one.payload for one in decoded])
+    payloads = _texts(decoded.payloads)
     return page.table, pa.record_batch([*arrays, payloads], schema=_STAGED)
 
 
-def _texts(encoded: list[bytes]) -> pa.Array:
+def _texts(encoded: Sequence[bytes]) -> pa.Array:
     """Texts that are UTF-8, without looking at each by itself."""
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]

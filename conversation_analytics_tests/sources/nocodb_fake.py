@@ -1,15 +1,17 @@
-"""A NocoDB in memory behind httpx's mock transport: pages, filters, sorts and fails on demand."""
+"""A NocoDB in memory instead of the network: pages, filters, sorts and fails on demand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 import httpx
 import orjson
+import urllib3
 
 from conversation_analytics.sources.base import Page
 from conversation_analytics.sources.mapping import PLAIN, FieldMapping
@@ -57,6 +59,22 @@ def message_columns(key: str = "integer", time: str = "DateTime") -> list[Row]:
     ]
 
 
+class Answering(urllib3.HTTPConnectionPool):
+    """Answers requests by a function instead of the network."""
+
+    def __init__(self, handle: Fault) -> None:
+        super().__init__("nocodb.test")
+        self._handle = handle
+
+    def urlopen(  # type: ignore[override]
+        self, method: str, url: str, *, headers: Mapping[str, str], **_: Any
+    ) -> urllib3.BaseHTTPResponse:
+        answer = self._handle(httpx.Request(method, f"http://{self.host}{url}", headers=headers))
+        return urllib3.HTTPResponse(
+            BytesIO(answer.content), headers=dict(answer.headers), status=answer.status_code
+        )
+
+
 @dataclass
 class FakeTable:
     id: str
@@ -98,7 +116,7 @@ class FakeNocoDB:
             "messages_table": "messages",
             "max_retries": 3,
             "retry_delay": 0.0,
-            "transport": httpx.MockTransport(self.handle),
+            "network": Answering(self.handle),
         }
         return NocoDBSource(mapping=mapping, **{**arguments, **changes})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -43,7 +44,7 @@ CASES: list[tuple[FieldMapping, SourceTable, Row]] = [
 ]
 
 
-def one_by_one(reader: Interpreter, table: SourceTable, rows: list[Decoded]) -> list[Any]:
+def one_by_one(reader: Interpreter, table: SourceTable, rows: Iterable[Decoded]) -> list[Any]:
     found: list[Any] = []
     for one in rows:
         try:
@@ -71,9 +72,9 @@ def test_a_page_is_judged_as_each_row_by_itself(
     changes = st.dictionaries(st.sampled_from([*row, "error"]), st.sampled_from(ODD), max_size=2)
     changed = data.draw(st.lists(changes, max_size=4))
     body = b"\n".join(line(row | change) for change in changed)
-    rows = list(decode(Page(table, 0, body, "jsonl")))
+    rows = decode(Page(table, 0, body, "jsonl"))
 
-    judged = judge(reader, table, rows, Columns([one.row for one in rows]))
+    judged = judge(reader, table, rows, Columns(rows.rows))
 
     assert list(zip(*judged, strict=True)) == one_by_one(reader, table, rows)
 
@@ -109,7 +110,7 @@ def test_a_row_is_hashed_without_the_columns_its_source_adds(
 ) -> None:
     reader = interpreter(PLAIN, [conversation()], [message()])
     table = reader.messages.model_copy(update={"system": system})
-    decoded = [next(decode(Page("messages", 0, b"", "nocodb", [row]))) for row in rows]
+    decoded = decode(Page("messages", 0, b"", "nocodb", rows))
 
     found = table.row_hashes(decoded, Columns(rows), [None] * len(rows))
     whole = table.row_hashes(decoded, Columns(rows), ["wrong_type"] * len(rows))

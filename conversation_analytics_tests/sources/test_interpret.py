@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conversation_analytics.sources.base import Page, SourceInfo, TableInfo
-from conversation_analytics.sources.decode import Decoded, decode
+from conversation_analytics.sources.decode import Decoded, DecodedPage, decode
 from conversation_analytics.sources.decode import Row as DecodedRow
 from conversation_analytics.sources.interpret import Interpreter, build_interpreter
 from conversation_analytics.sources.mapping import DIFY, PLAIN, FieldMapping, load_mapping
@@ -58,11 +58,15 @@ def dify() -> Interpreter:
 
 
 def decoded(row: Row) -> Decoded:
-    return next(decode(Page("messages", 0, line(row), "jsonl")))
+    return page(row)[0]
+
+
+def page(row: Row) -> DecodedPage:
+    return decode(Page("messages", 0, line(row), "jsonl"))
 
 
 def row_hash(reader: Interpreter, row: Row) -> str:
-    return reader.messages.row_hashes([decoded(row)], Columns([row]), [None])[0]
+    return reader.messages.row_hashes(page(row), Columns([row]), [None])[0]
 
 
 def refusal(reader: Interpreter, table: Any, row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime
 
 import httpx
@@ -16,6 +17,7 @@ from conversation_analytics.sources import nocodb
 from conversation_analytics_tests.sources.nocodb_fake import (
     BASE_ID,
     TOKEN,
+    Answering,
     FakeNocoDB,
     column,
     key_column,
@@ -83,7 +85,7 @@ def test_the_columns_a_profile_is_chosen_by_need_no_mapping() -> None:
         messages_table="messages",
         max_retries=0,
         retry_delay=0,
-        transport=httpx.MockTransport(fake.handle),
+        network=Answering(fake.handle),
     )
     assert columns == ("query", "answer")
 
@@ -144,16 +146,19 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
         asked.append(request)
         return httpx.Response(301, headers={"location": "https://elsewhere.test/"})
 
-    source = FakeNocoDB().source(transport=httpx.MockTransport(redirect))
+    source = FakeNocoDB().source(network=Answering(redirect))
     with pytest.raises(SourceUnavailable, match=r"elsewhere\.test.*NOCODB_BASE_URL"):
         source.probe()
     assert {request.url.host for request in asked} == {"nocodb.test"}
 
 
-def test_credentials_in_the_address_are_not_shown() -> None:
+def test_credentials_in_the_address_are_sent_as_such_and_not_shown() -> None:
     address = "http://someone:hidden@nocodb.test"
-    info = FakeNocoDB().source(base_url=address).probe()
+    fake = FakeNocoDB()
+    info = fake.source(base_url=address).probe()
     assert "hidden" not in info.location + info.fingerprint
+    asked = {(str(one.url.userinfo), one.headers["authorization"]) for one in fake.requests}
+    assert asked == {("b''", "Basic " + b64encode(b"someone:hidden").decode())}
     with pytest.raises(SourceSchemaError, match=r"nocodb\.test") as caught:
         FakeNocoDB().source(base_url=address, base_id="pother").probe()
     assert "hidden" not in str(caught.value)
@@ -167,6 +172,6 @@ def test_a_server_without_a_clock_is_told_apart() -> None:
         del answer.headers["date"]
         return answer
 
-    info = fake.source(transport=httpx.MockTransport(no_date)).probe()
+    info = fake.source(network=Answering(no_date)).probe()
     assert info.details["clock"].startswith("this machine's")
     assert TOKEN not in str(info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import uuid
@@ -11,8 +12,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import orjson
 import pytest
+import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from urllib3.exceptions import (
+    IncompleteRead,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 from conversation_analytics.errors import SourceSchemaError, SourceUnavailable
 from conversation_analytics_tests.sources.nocodb_fake import FakeNocoDB, Row, keys, read
@@ -51,12 +59,13 @@ def test_rows_that_stay_are_never_lost_while_others_come_and_go(data: st.DataObj
     ids = data.draw(st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=20))
     fake.messages.rows = [{"Id": one} for one in ids]
     stay = set(data.draw(st.lists(st.sampled_from(ids), unique=True)))
-    # Keys grow, so what is new comes behind all that is there.
     changes = data.draw(st.lists(st.sampled_from([*ids, *range(51, 60)]), unique=True))
+    new_ones = itertools.count(51)  # keys grow, so what is new comes behind all that is there
 
     def change() -> None:
         if changes:
             changed = changes.pop()
+            changed = next(new_ones) if changed > 50 else changed
             rows = [row for row in fake.messages.rows if row["Id"] != changed]
             added = [] if len(rows) < len(fake.messages.rows) else [{"Id": changed}]
             if changed not in stay:
@@ -186,21 +195,23 @@ def answer(content: object = None, *, status: int = 200, text: str = "") -> Call
     return lambda _: httpx.Response(status, text=text)
 
 
-def raising(error: type[httpx.TransportError]) -> Callable:
-    def fail(request: httpx.Request) -> httpx.Response:
-        raise error("fault", request=request)
+def raising(error: Exception) -> Callable:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
 
     return fail
 
 
+CONNECTION = urllib3.connection.HTTPConnection("nocodb.test")
+POOL = urllib3.HTTPConnectionPool("nocodb.test")
 FAULTS = {
     "server error": answer(status=500),
     "bad gateway": answer(status=502, text="<html>"),
     "too many requests": answer(status=429),
-    "refused": raising(httpx.ConnectError),
-    "silent": raising(httpx.ReadTimeout),
-    "reset": raising(httpx.ReadError),
-    "hung up": raising(httpx.RemoteProtocolError),
+    "refused": raising(NewConnectionError(CONNECTION, "refused")),
+    "silent": raising(ReadTimeoutError(POOL, "/", "no answer")),
+    "reset": raising(ProtocolError("Connection aborted.", ConnectionResetError())),
+    "hung up": raising(ProtocolError("Connection broken", IncompleteRead(1, 2))),
     "cut": answer(text='{"list":[{"Id":1},{"I'),
     "html": answer(text="<!doctype html><html>sign in</html>"),
     "no list": answer({"rows": []}),
@@ -251,11 +262,12 @@ def test_a_question_the_server_refuses_is_not_repeated() -> None:
 
 def test_the_server_says_how_long_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("httpx_retries.retry.time.sleep", pauses.append)
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
     fake = FakeNocoDB()
     fake.messages.rows = numbered(1)
     busy = httpx.Response(429, headers={"retry-after": "30"})
-    fake.faults = [lambda _: busy, answer(status=503), answer(status=503)]
+    unclear = httpx.Response(503, headers={"retry-after": "soon"})
+    fake.faults = [lambda _: busy, answer(status=503), lambda _: unclear]
     assert len(read(fake.source(retry_delay=2.0).scan("messages"))) == 1
     assert pauses[0] == 30
     assert 3 <= pauses[1] <= 4  # doubled from RETRY_DELAY, less the jitter
@@ -296,13 +308,13 @@ def cutting_server() -> Iterator[str]:
 
 
 def test_a_page_cut_short_on_the_wire_is_asked_for_again(cutting_server: str) -> None:
-    source = FakeNocoDB().source(base_url=cutting_server, transport=None)
+    source = FakeNocoDB().source(base_url=cutting_server, network=None)
     assert read(source.scan("messages")) == CuttingServer.fake.messages.rows
     source.close()
 
 
 def test_a_server_that_is_down_is_named() -> None:
-    source = FakeNocoDB().source(base_url="http://127.0.0.1:1", transport=None)
+    source = FakeNocoDB().source(base_url="http://127.0.0.1:1", network=None)
     with pytest.raises(SourceUnavailable, match=r"http://127\.0\.0\.1:1 .*refused"):
         source.probe()
     source.close()

@@ -1,20 +1,25 @@
-"""HTTP to NocoDB: one kept-alive connection, retries, and errors that say what to do.
+"""HTTP to NocoDB: kept-alive connections, retries, and errors that say what to do.
+
+It is urllib3, which takes a third of the processor time of httpx for a page of a thousand rows.
 
 Nothing here knows what a table is; see `schema` and `paging` for that.
 """
 
 from __future__ import annotations
 
-import ssl
+import os
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote, urlencode
 
-import httpx
 import orjson
-from httpx_retries import Retry, RetryTransport
+import urllib3
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util import make_headers, parse_url
 
 from conversation_analytics.errors import (
     SourceAccessDenied,
@@ -25,16 +30,8 @@ from conversation_analytics.errors import (
 
 T = TypeVar("T")
 
-# Node closes an idle connection after 5 s; letting go a little earlier spares a reset.
-KEEPALIVE_SECONDS = 4.0
 MAX_WAIT_SECONDS = 120.0
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
-RETRIED_ERRORS = (
-    httpx.TimeoutException,
-    httpx.NetworkError,
-    httpx.RemoteProtocolError,
-    httpx.DecodingError,
-)
 SHOWN_CHARACTERS = 300
 
 
@@ -72,6 +69,20 @@ class Answer(Generic[T]):
     served_at: datetime | None
 
 
+class _Retry(urllib3.Retry):
+    """Waits from the first retry on, twice as long each time, less a jitter."""
+
+    def get_backoff_time(self) -> float:
+        wait: float = self.backoff_factor * 2 ** (len(self.history) - 1)
+        return min(self.backoff_max, wait * random.uniform(0.75, 1))  # noqa: S311
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return super().parse_retry_after(retry_after)
+        except InvalidHeader:
+            return 0
+
+
 class NocoDBClient:
     """GET requests to one NocoDB server; safe to use from several threads."""
 
@@ -83,7 +94,7 @@ class NocoDBClient:
         max_retries: int,
         retry_delay: float,
         timeout: float,
-        transport: httpx.BaseTransport | None = None,
+        network: urllib3.HTTPConnectionPool | None = None,
     ) -> None:
         """Set up without any I/O.
 
@@ -93,7 +104,7 @@ class NocoDBClient:
             max_retries: how often a request is sent again at most.
             retry_delay: seconds before the second try; doubles with every further one.
             timeout: seconds to wait for a connection or for the next bytes.
-            transport: replaces the network, for tests.
+            network: replaces the network, for tests.
 
         Raises:
             SourceAccessDenied: the token holds characters no HTTP header can carry.
@@ -103,30 +114,29 @@ class NocoDBClient:
                 "NOCODB_API_TOKEN is empty or holds characters that no token has: copy it again "
                 "from NocoDB's account settings."
             )
-        self._base_url = base_url.rstrip("/")
+        url = parse_url(base_url)
+        self._base_url = str(url._replace(auth=None)).rstrip("/")
+        self._root = (url.path or "").rstrip("/")
+        self._headers = {
+            "xc-token": api_token,
+            "accept": "application/json",
+            **make_headers(
+                accept_encoding=True, basic_auth=unquote(url.auth) if url.auth else None
+            ),
+        }
         self._max_retries = max_retries
-        self._retry = Retry(
+        self._retry = _Retry(
             total=max_retries,
-            status_forcelist=RETRIED_STATUS,
-            retry_on_exceptions=(*RETRIED_ERRORS, BadAnswer),
-            backoff_factor=retry_delay / 2,  # the first pause already doubles it
-            backoff_jitter=0.25,
-            max_backoff_wait=MAX_WAIT_SECONDS,
+            backoff_factor=retry_delay,
+            backoff_max=MAX_WAIT_SECONDS,
+            retry_after_max=int(MAX_WAIT_SECONDS),
         )
-        network = transport or httpx.HTTPTransport(
-            verify=_trusted(self._base_url),
-            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
-        )
-        self._http = httpx.Client(
-            transport=RetryTransport(transport=network, retry=self._retry),
-            headers={"xc-token": api_token, "accept": "application/json"},
-            timeout=timeout,
-        )
+        self._network = network or _connections(url, timeout)
 
     @property
     def location(self) -> str:
         """The server's address without any credentials, for people and fingerprints."""
-        return str(httpx.URL(self._base_url).copy_with(userinfo=b"")).rstrip("/")
+        return self._base_url
 
     def get(
         self, path: str, *, params: Mapping[str, str | int], read: Callable[[bytes], T]
@@ -143,32 +153,35 @@ class NocoDBClient:
             SourceSchemaError: the server refuses the question; `NotFound` for a 404.
             SourceUnavailable: still failing after every retry.
         """
-        parsed: list[T] = []
-
-        def check(response: httpx.Response) -> None:
-            body = response.read()
-            if response.is_success:
-                parsed.append(read(body))
-
-        retry = self._retry.copy_with(validate_response=check)
-        try:
-            response = self._http.get(
-                self._base_url + path, params=params, extensions={"retry": retry}
-            )
-            if response.is_success and not parsed:  # the last try is handed over unchecked
-                check(response)
-        except BadAnswer as error:
-            raise self._unavailable(f"answers {path} with {error}") from error
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise self._unavailable(f"cannot be read: {reason}") from error
-        if not response.is_success:
-            raise self._refusal(path, response)
-        return Answer(response.content, parsed[-1], _served_at(response))
+        url = f"{self._root}{path}?{urlencode(params)}"
+        retry = self._retry
+        while True:
+            response = None
+            cause: Exception | None = None
+            again = True
+            try:
+                response = self._request(url)
+                if 200 <= response.status < 300:
+                    return Answer(response.data, read(response.data), _served_at(response))
+                failure = self._refusal(path, response)
+                again = response.status in RETRIED_STATUS
+            except BadAnswer as error:
+                failure, cause = self._unavailable(f"answers {path} with {error}"), error
+            except HTTPError as error:
+                failure, cause = self._unavailable(f"cannot be read: {error}"), error
+            if not (again and retry.total):
+                raise failure from cause
+            retry = retry.increment("GET", url, response=response)
+            retry.sleep(response)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
+        """Close the connections."""
+        self._network.close()
+
+    def _request(self, url: str) -> urllib3.BaseHTTPResponse:
+        return self._network.request(
+            "GET", url, headers=self._headers, redirect=False, retries=False
+        )
 
     def _unavailable(self, what: str) -> SourceUnavailable:
         return SourceUnavailable(
@@ -177,8 +190,8 @@ class NocoDBClient:
             "how patient to be."
         )
 
-    def _refusal(self, path: str, response: httpx.Response) -> SourceError:
-        status = response.status_code
+    def _refusal(self, path: str, response: urllib3.BaseHTTPResponse) -> SourceError:
+        status = response.status
         code, message = _said(response)
         said = f"HTTP {status}" + (f": {message}" if message else "")
         if status in (401, 403):
@@ -214,14 +227,19 @@ def json_object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _trusted(url: str) -> ssl.SSLContext:
-    """Whose certificates count: nobody's for a plain address, as it takes long to load them."""
-    if url.startswith("https:"):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _connections(url: urllib3.util.Url, timeout: float) -> urllib3.HTTPConnectionPool:
+    """Connections to one server, kept alive: one for each thread that asks at once."""
+    if url.scheme != "https":
+        return urllib3.HTTPConnectionPool(url.host or "", url.port, maxsize=4, timeout=timeout)
+    import certifi
+
+    trusted = os.environ.get("SSL_CERT_FILE") or certifi.where()
+    return urllib3.HTTPSConnectionPool(
+        url.host or "", url.port, maxsize=4, timeout=timeout, ca_certs=trusted
+    )
 
 
-def _said(response: httpx.Response) -> tuple[str, str]:
+def _said(response: urllib3.BaseHTTPResponse) -> tuple[str, str]:
     """NocoDB's error code and message, or the start of whatever else came."""
     try:
         found = response.json()
@@ -230,10 +248,10 @@ def _said(response: httpx.Response) -> tuple[str, str]:
     if isinstance(found, dict):
         message = found.get("message") or found.get("msg") or ""
         return str(found.get("error", "")), str(message)[:SHOWN_CHARACTERS]
-    return "", " ".join(response.text.split())[:SHOWN_CHARACTERS]
+    return "", " ".join(response.data.decode(errors="replace").split())[:SHOWN_CHARACTERS]
 
 
-def _served_at(response: httpx.Response) -> datetime | None:
+def _served_at(response: urllib3.BaseHTTPResponse) -> datetime | None:
     try:
         return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError):

@@ -9,15 +9,16 @@ from functools import partial
 from urllib.parse import quote
 from uuid import UUID
 
-import httpx
+import urllib3
 
 from conversation_analytics.errors import SourceSchemaError
 from conversation_analytics.sources.base import Page, SourceInfo, SourceTable, TableInfo
 from conversation_analytics.sources.mapping import FieldMapping
 from conversation_analytics.sources.nocodb import filters
+from conversation_analytics.sources.nocodb.answers import Rows
 from conversation_analytics.sources.nocodb.client import NocoDBClient
 from conversation_analytics.sources.nocodb.filters import Filter
-from conversation_analytics.sources.nocodb.paging import Rows, TableReader, read_ahead
+from conversation_analytics.sources.nocodb.paging import TableReader, read_ahead
 from conversation_analytics.sources.nocodb.schema import (
     Base,
     Column,
@@ -51,7 +52,7 @@ class NocoDBSource:
         retry_delay: float,
         timeout: float = 60.0,
         batch_ids: int = 100,
-        transport: httpx.BaseTransport | None = None,
+        network: urllib3.HTTPConnectionPool | None = None,
     ) -> None:
         """Set up without any I/O.
 
@@ -66,7 +67,7 @@ class NocoDBSource:
             retry_delay: seconds before the second try; doubles with every further one.
             timeout: seconds to wait for a connection or for the next bytes.
             batch_ids: the most ids one request asks for.
-            transport: replaces the network, for tests.
+            network: replaces the network, for tests.
 
         Raises:
             SourceAccessDenied: the token cannot be one.
@@ -77,7 +78,7 @@ class NocoDBSource:
             max_retries=max_retries,
             retry_delay=retry_delay,
             timeout=timeout,
-            transport=transport,
+            network=network,
         )
         self._base_id = base_id
         self._names: dict[SourceTable, str] = {
@@ -287,7 +288,7 @@ def message_columns(
     max_retries: int,
     retry_delay: float,
     timeout: float = 60.0,
-    transport: httpx.BaseTransport | None = None,
+    network: urllib3.HTTPConnectionPool | None = None,
 ) -> tuple[str, ...]:
     """Titles of the messages table's columns: what a profile is chosen by, before any mapping.
 
@@ -302,7 +303,7 @@ def message_columns(
         max_retries=max_retries,
         retry_delay=retry_delay,
         timeout=timeout,
-        transport=transport,
+        network=network,
     )
     try:
         return column_titles(client, base_id=base_id, name=messages_table, table="messages")
