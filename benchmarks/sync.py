@@ -82,6 +82,7 @@ def _nocodb(messages: int, days: int) -> list[Figure]:
         table, rows = list(tables.rows.items())[1]
         count = int(rows * _SHARE)
         progress("  first load …")
+        time.sleep(_LAG_SECONDS + 1)  # or the next look would see the newest rows once more
         _sync(settings, sweeping=True)
         everywhere = random.Random(7).sample(range(1, rows + 1), count)
         for where, ids in (

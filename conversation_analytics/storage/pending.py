@@ -8,14 +8,18 @@ that is worked out from what is there, never remembered.
 Tokens are only ever added, each under its own key, and removed once they are satisfied: writers
 that know nothing of each other cannot lose one.
 
-    _sync/pending/2024-01-31-1706745600000000-5f2c….json    {"reasons": {"changed": 1}, "rows": …}
+    _sync/pending/2024-01-31-1706745600000000-5f2c….json    {"reasons": {"changed": 1}, "seen": …}
+
+A token may carry the rows as they were seen, so that nobody need ask for them again. That holds
+until the whole source is read: a row that was gone by then is nowhere, and must not come back from
+a token. So a reading of everything ends with taking the rows off the tokens there are.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -58,25 +62,31 @@ class Token:
         day: the day, or ``unknown`` for rows whose day cannot be told.
         mark: a reading of the source with an earlier change mark does not cover it.
         reasons: what was seen, with the number of rows: ``new``, ``changed``, ``vanished`` …
-        rows: by source table, the hashes of the rows that differ, by primary key; null if it is
-            not known which do.
+        seen: by source table and primary key, the rows that differ as the source had them, null
+            for one that must be asked for; null altogether if it is not known which rows do.
     """
 
     day: Day
     mark: datetime
     reasons: Mapping[str, int]
-    rows: Mapping[str, Mapping[str, str]] | None = None
+    seen: Mapping[str, Mapping[str, str | None]] | None = None
 
     def note(self) -> bytes:
         """What is written down of it."""
-        rows = None if self.rows is None else {name: dict(rows) for name, rows in self.rows.items()}
-        told = {"reasons": dict(self.reasons), "rows": rows}
+        seen = None if self.seen is None else {name: dict(rows) for name, rows in self.seen.items()}
+        told = {"reasons": dict(self.reasons), "seen": seen}
         return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
     @property
     def name(self) -> TokenName:
         """Its name."""
         return TokenName(self.day, self.mark, digest(self.note()))
+
+    def without_rows(self) -> Token:
+        """The token that names the same rows and carries none."""
+        if self.seen is None:
+            return self
+        return replace(self, seen={name: dict.fromkeys(rows) for name, rows in self.seen.items()})
 
 
 class PendingDays:
@@ -112,8 +122,21 @@ class PendingDays:
             data = self._store.get(name.key)
             if data is not None:
                 told = orjson.loads(data)
-                found.append(Token(name.day, name.mark, told["reasons"], told["rows"]))
+                found.append(Token(name.day, name.mark, told["reasons"], told.get("seen")))
         return found
+
+    def take_rows_off(self) -> None:
+        """Have all rows that tokens name asked for again.
+
+        Raises:
+            StoreUnavailable: the store cannot be read or written.
+        """
+        names = [name for of_day in self.names().values() for name in of_day]
+        for token in self.read(names):
+            bare = token.without_rows()
+            if bare.name != token.name:
+                self.add([bare])  # first: until the other is gone too, it is seen that they differ
+                self.settle([token.name])
 
     def settle(self, names: Iterable[TokenName]) -> None:
         """Remove tokens that are satisfied."""

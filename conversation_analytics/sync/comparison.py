@@ -138,7 +138,9 @@ def placed_source(
     chosen = InProcessRunner() if info.kind == "nocodb" else runner
     with Staging(interpreter, calendar, calendar.day_of(info.clock), chosen) as staging:
         reading = Reading(opened.source, info, staging, lake, settings)
-        yield PlacedSource(identity, info, interpreter, reading.whole())
+        placement = reading.whole()
+        lake.pending.take_rows_off()
+        yield PlacedSource(identity, info, interpreter, placement)
 
 
 def compare_days(lake: Lake, placement: Placement) -> Iterator[DayComparison]:

@@ -32,6 +32,8 @@ from conversation_analytics.storage.pending import Token
 from conversation_analytics.sync.cursor import Cursor, Pass
 from conversation_analytics.transforms.staging import StagingTask, stage_page
 
+_CARRIED = 64 * 1024  # characters; a larger row is asked for again rather than kept twice
+
 
 @dataclass
 class Found:
@@ -61,6 +63,7 @@ class _Row(NamedTuple):
     usable: bool
     hash: str
     edited: int | None
+    payload: str
 
 
 class Detection:
@@ -147,7 +150,7 @@ class Detection:
 
     def _rows(self, page: Page) -> list[_Row]:
         table, batch = stage_page(StagingTask(page, self._interpreter))
-        names = ("pk", "conversation_id", "created", "reason", "hash", "edited")
+        names = ("pk", "conversation_id", "created", "reason", "hash", "edited", "payload")
         columns = (batch.column(batch.schema.get_field_index(name)).to_pylist() for name in names)
         return [
             _Row(table, key, conversation_id, created, reason is None, *rest)
@@ -233,9 +236,9 @@ class Detection:
         return row.edited is not None and row.edited <= self._unread_from
 
     def _token(self, day: Day, reasons: Counter[str], rows: Sequence[_Row] | None) -> Token:
-        """The token of a day; it names the rows unless some left the day."""
+        """The token of a day; it carries the rows unless some left the day."""
         mark = max(self._pass.mark, self._known.of(day).mark + MICROSECOND)
         if rows is None or "moved away" in reasons:
             return Token(day, mark, reasons)
-        named: dict[str, dict[str, str]] = {rows[0].table: {row.key: row.hash for row in rows}}
-        return Token(day, mark, reasons, named)
+        seen = {row.key: row.payload if len(row.payload) <= _CARRIED else None for row in rows}
+        return Token(day, mark, reasons, {rows[0].table: seen})

@@ -1,4 +1,4 @@
-"""Raw days made of what the lake has of them and of the rows that changed, read one by one.
+"""Raw days made of what the lake has of them and of the rows that changed.
 
 A merge is a shortcut that is taken only where it provably ends as a re-reading would: every day
 has tokens that name the changed rows, was read the way rows are read now, and has no rows of
@@ -7,8 +7,9 @@ which the lake keeps one for many.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
+from typing import NamedTuple
 
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS, RAW_MESSAGES
 from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
@@ -42,7 +43,7 @@ def can_be_merged(
     return all(
         day in manifests
         and tokens.get(day)
-        and all(token.rows is not None for token in tokens[day])
+        and all(token.seen is not None for token in tokens[day])
         and manifests[day].interpreter == now
         and not manifests[day].counts.get("identical_duplicates")
         for day in days
@@ -64,16 +65,43 @@ def recorded_pages(lake: Lake, days: Iterable[date]) -> Iterator[Page]:
             yield _page(table, [row["payload"] for row in rows if row["source_table"] == table])
 
 
-def changed_rows(tokens: Iterable[Token]) -> dict[SourceTable, set[str]]:
-    """The primary keys of the rows that tokens name, by table.
+class Changed(NamedTuple):
+    """Rows of a source table that changed, by primary key.
 
-    Not the rows as somebody saw them then: only the source tells which version is the newest.
+    Attributes:
+        seen: rows as the source had them.
+        unseen: keys of rows to ask for.
     """
-    found: dict[SourceTable, set[str]] = {table: set() for table in SOURCE_TABLES}
+
+    seen: Mapping[str, str]
+    unseen: Set[str]
+
+    @property
+    def keys(self) -> Set[str]:
+        """All their keys."""
+        return self.seen.keys() | self.unseen
+
+    def page(self, table: SourceTable) -> Page:
+        """The rows seen, as a page of the source."""
+        return _page(table, list(self.seen.values()))
+
+
+def changed_rows(tokens: Iterable[Token]) -> dict[SourceTable, Changed]:
+    """The rows that tokens name, by table.
+
+    Where tokens differ on a row, only the source tells which version is the newest.
+    """
+    versions: dict[SourceTable, dict[str, set[str | None]]] = {name: {} for name in SOURCE_TABLES}
     for token in tokens:
-        for table, keys in found.items():
-            keys.update((token.rows or {}).get(table, ()))
-    return found
+        for table, found in versions.items():
+            for key, row in (token.seen or {}).get(table, {}).items():
+                found.setdefault(key, set()).add(row)
+    changed = {}
+    for table, found in versions.items():
+        only = {key: next(iter(rows)) for key, rows in found.items() if len(rows) == 1}
+        seen = {key: row for key, row in only.items() if row is not None}
+        changed[table] = Changed(seen, found.keys() - seen.keys())
+    return changed
 
 
 def _page(table: SourceTable, rows: Sequence[str]) -> Page:

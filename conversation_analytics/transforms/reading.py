@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,7 @@ from conversation_analytics.sources.base import (
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 from conversation_analytics.transforms.closure import Closure, Moves
+from conversation_analytics.transforms.merging import Changed
 from conversation_analytics.transforms.staging import Placement, Staging
 
 # Up to this share of the known days is asked for by time range; more is cheaper in one pass.
@@ -95,14 +97,14 @@ class Reading:
         self,
         days: Sequence[date],
         recorded: Iterable[Page],
-        changed: Mapping[SourceTable, Set[str]],
+        changed: Mapping[SourceTable, Changed],
     ) -> Placement | None:
         """Place rows that the lake has of `days`, with those that changed since in their place.
 
         Args:
             days: the days.
             recorded: all source rows that the lake has of them.
-            changed: primary keys of rows of them that the lake has otherwise, or not at all.
+            changed: rows of them that the lake has otherwise, or not at all.
 
         Returns:
             Where each row belongs; null if rows come from or go to other days, which only a
@@ -118,8 +120,9 @@ class Reading:
         staging = self._staging
         staging.add(recorded)
         touched: set[str] = set()
-        for table, keys in changed.items():
-            touched |= staging.replace(table, keys, queries.rows_by_key(table, sorted(keys)))
+        for table, rows in changed.items():
+            pages = chain([rows.page(table)], queries.rows_by_key(table, sorted(rows.unseen)))
+            touched |= staging.replace(table, rows.keys, pages)
         self._closure.record(days)
         here = self._known("day", pa.array(sorted(days), pa.date32()))
         self._add_owners(queries, here, missing=set())

@@ -20,6 +20,7 @@ from conversation_analytics.storage.days import DayItem, Request, commit_days, f
 from conversation_analytics.storage.lake import Lake, open_lake
 from conversation_analytics.storage.layout import UNITS, UNKNOWN_DAY, UNPLACED, Day
 from conversation_analytics.sync.cursor import CursorStore
+from conversation_analytics.sync.ledger import open_ledger
 from conversation_analytics.sync.look import Look, look_at_changes, sweep
 from conversation_analytics.sync.pending import PendingDay, pending_days, pending_ranges
 from conversation_analytics.transforms import reading
@@ -89,6 +90,11 @@ class Follower:
     def sweep(self, *, force: bool = False) -> Look:
         """Compare everything."""
         return sweep(self.loaded, self.lake, self.opened, self.runner, force=force)
+
+    def verify(self) -> None:
+        """Compare everything with nothing to follow."""
+        with open_ledger(self.loaded, self.lake, self.opened, self.runner):
+            pass
 
     def sync(self) -> Look:
         """Look at what changed, or compare everything where that does not tell, and refresh."""

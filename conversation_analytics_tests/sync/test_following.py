@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 import pytest
 
 from conversation_analytics.errors import TornDay
+from conversation_analytics.sources.base import Page, SourceTable
 from conversation_analytics.storage.failpoints import MANIFEST, handling
 from conversation_analytics_tests.builders import conversation, message
 from conversation_analytics_tests.sync.conftest import NewFollower
@@ -110,6 +112,68 @@ def test_a_merge_takes_the_version_that_the_source_has_now(follow: NewFollower) 
     follower.look()
     follower.source.edit("conversations", owner, title="edited", created_at=at(FIRST, 8))
     synced(follower)
+
+
+def test_a_merge_asks_for_no_row_that_the_look_saw(
+    follow: NewFollower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = follow(merge=True)
+    owner, own = filled(follower)
+    asked = keys_asked_for(follower, monkeypatch)
+
+    follower.source.edit("conversations", owner, title="edited")
+    follower.source.edit("messages", own, content="edited")
+    follower.source.insert("messages", message("m1", "c0", at(SECOND)))
+    synced(follower)
+
+    assert asked == []
+
+
+def test_a_merge_asks_for_rows_that_looks_saw_differently_or_that_are_large(
+    follow: NewFollower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = follow(merge=True)
+    _, own = filled(follower)
+    large = follower.source.insert("messages", message("m1", "c0", at(SECOND)))
+    synced(follower)
+    asked = keys_asked_for(follower, monkeypatch)
+
+    follower.source.edit("messages", large, content="x" * 100_000)
+    for content in ("one", "two"):
+        follower.source.edit("messages", own, content=content)
+        follower.look()
+    synced(follower)
+
+    assert asked == [str(own), str(large)]
+
+
+@pytest.mark.parametrize("compare", [Follower.sweep, Follower.verify])
+def test_a_row_that_was_seen_and_is_gone_when_all_is_compared_stays_gone(
+    follow: NewFollower, compare: Callable[[Follower], object]
+) -> None:
+    follower = follow(merge=True)
+    filled(follower)
+
+    seen = follower.source.insert("messages", message("m1", "c0", at(SECOND)))
+    follower.look()
+    follower.source.delete("messages", seen)
+    compare(follower)
+    follower.refresh()
+
+    assert_is_the_source(follower)
+
+
+def keys_asked_for(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The primary keys that rows are asked for by from now on."""
+    asked: list[str] = []
+    rows_by_key = follower.source.rows_by_key
+
+    def noting(table: SourceTable, keys: Sequence[str]) -> Iterator[Page]:
+        asked.extend(keys)
+        return rows_by_key(table, keys)
+
+    monkeypatch.setattr(follower.source, "rows_by_key", noting)
+    return asked
 
 
 def test_merges_one_after_the_other_settle_their_tokens(follow: NewFollower) -> None:
