@@ -24,7 +24,7 @@ _OWN = {
 
 @dataclass(frozen=True)
 class KnownDay:
-    """The source rows a day of the lake holds, kept or in quarantine.
+    """The source rows a day of the lake holds: kept, in quarantine, or duplicates of such.
 
     Attributes:
         mark: change mark of the raw day; the beginning of time if there is none.
@@ -89,9 +89,10 @@ class KnownRows:
         manifest = self._lake.manifest(_unit(day), day)
         tables = None if manifest is None else self._tables(day, columns)
         mark = (manifest.change_mark if manifest else None) or BEGINNING
-        if tables is None:
+        if manifest is None or tables is None:
             return KnownDay(mark, hashes)
         for table, known in hashes.items():
+            known.update(manifest.collapsed.get(table, {}))
             parts = [_quarantined(tables[QUARANTINE.name], table)]
             parts += [tables[_OWN[table]]] if day != UNKNOWN_DAY else []
             for part in parts:

@@ -42,6 +42,7 @@ from conversation_analytics.transforms.merging import (
 from conversation_analytics.transforms.raw_tables import (
     account,
     check_placement,
+    collapsed,
     raw_table,
     raw_tables,
 )
@@ -296,6 +297,7 @@ class RawDays:
             indexed=None if ids is None else ids.combine_chunks(),
             started=started,
             counts=counts,
+            collapsed=collapsed(placed),
             change_mark=mark,
             displaced=sorted(touching),
             merged=[name.id for name in how.tokens.get(day, ())] if how.merged else [],

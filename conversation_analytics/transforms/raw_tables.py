@@ -17,6 +17,7 @@ from conversation_analytics.storage.layout import Day
 from conversation_analytics.transforms.staging import Placement
 
 TERMS = ("represented", "quarantined", "soft_deleted", "identical_duplicates")
+_MOST_COLLAPSED = 1_000
 _RAW_OF = {"conversations": RAW_CONVERSATIONS.name, "messages": RAW_MESSAGES.name}
 
 
@@ -78,6 +79,20 @@ def account(
     reasons = quarantine["reason"]
     counts |= {f"quarantined_{r}": n for r in REASONS if (n := _count(reasons, r))}
     return counts, checks
+
+
+def collapsed(placed: dict[SourceTable, pa.Table]) -> dict[SourceTable, dict[str, str]]:
+    """The hashes of identical duplicates by source key, of at most a thousand a table.
+
+    Looks know them by it. More would burden every reader of the manifest; they only cost that a
+    look finds them new as long as their time is in its window.
+    """
+    found = {}
+    for table, rows in placed.items():
+        duplicates = rows.filter(pc.equal(rows["fate"], "duplicate"))
+        named = duplicates.filter(duplicates["pk"].is_valid()).slice(0, _MOST_COLLAPSED)
+        found[table] = dict(zip(named["pk"].to_pylist(), named["hash"].to_pylist(), strict=True))
+    return found
 
 
 def check_placement(table: pa.Table, calendar: DayCalendar, day: Day) -> CheckResult:

@@ -187,6 +187,25 @@ def test_merges_one_after_the_other_settle_their_tokens(follow: NewFollower) -> 
         assert_is_the_source(follower)
 
 
+@pytest.mark.parametrize("day", [SECOND, None])
+@pytest.mark.parametrize("merge", [False, True])
+def test_identical_duplicates_are_found_once(
+    follow: NewFollower, merge: bool, day: date | None
+) -> None:
+    follower = follow("uuid", merge=merge)
+    filled(follower)
+
+    for _ in range(3):
+        follower.source.insert("conversations", conversation("c1", day and at(day)))
+        follower.source.insert("messages", message("m1", "c1", None if day is None else at(day)))
+    follower.sync()
+    assert follower.look().rows["changes"] == 6
+    assert follower.pending() == []
+
+    follower.source.edit("messages", follower.source.keys("messages")[-1], content="edited")
+    synced(follower)
+
+
 @pytest.mark.parametrize("merge", [False, True])
 def test_a_day_whose_write_was_cut_off_is_written_again(follow: NewFollower, merge: bool) -> None:
     follower = follow(merge=merge)
