@@ -29,16 +29,15 @@ from conversation_analytics_tests.storage.mongo_days import (
 
 pytestmark = pytest.mark.services
 
+# Each failpoint as often as the write of the day reaches it.
 MOMENTS = [
-    (name, nth)
-    for nth in (1, 2, 3)
-    for name in (
-        failpoints.MONGO_BATCH,
-        failpoints.MONGO_DELETE,
-        failpoints.MONGO_DAY,
-        failpoints.MONGO_CLAIM,
-    )
-    if nth == 1 or name in (failpoints.MONGO_BATCH, failpoints.MONGO_DELETE)
+    (failpoints.MONGO_BATCH, 1),
+    (failpoints.MONGO_DELETE, 1),
+    (failpoints.MONGO_DAY, 1),
+    (failpoints.MONGO_CLAIM, 1),
+    (failpoints.MONGO_BATCH, 2),
+    (failpoints.MONGO_DELETE, 2),
+    (failpoints.MONGO_BATCH, 3),
 ]
 TIMES = scaled(1, 20)
 ROUNDS = [MOMENTS[number % len(MOMENTS)] for number in range(TIMES)]
