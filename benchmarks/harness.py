@@ -129,12 +129,15 @@ class Report:
 Work = Callable[[], Usage]
 
 
-def measured(function: Callable[..., Any], *args: Any) -> Usage:
+def measured(
+    function: Callable[..., Any], *args: Any, first: Callable[[], object] | None = None
+) -> Usage:
     """Run a function in a fresh process and say what it took.
 
     Args:
         function: a top-level function; what its module imports is loaded before the clock starts.
         *args: its arguments, picklable like its result.
+        first: another one, called before the clock starts, to have loaded what is imported late.
 
     Raises:
         WorkFailed: it raised, or its process died.
@@ -142,7 +145,7 @@ def measured(function: Callable[..., Any], *args: Any) -> Usage:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.NamedTemporaryFile(prefix="benchmark-", suffix=".log") as log:
-        process = context.Process(target=_work, args=(theirs, log.name, function, args))
+        process = context.Process(target=_work, args=(theirs, log.name, function, args, first))
         process.start()
         theirs.close()
         watch = _Watch(process.pid or 0)
@@ -235,10 +238,18 @@ class _Watch:
         return self._peak
 
 
-def _work(answers: Connection, log: str, function: Callable[..., Any], args: Any) -> None:
+def _work(
+    answers: Connection,
+    log: str,
+    function: Callable[..., Any],
+    args: Any,
+    first: Callable[[], object] | None,
+) -> None:
     with Path(log).open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    if first is not None:
+        first()
     gc.freeze()  # what was imported is no part of the work: no collection shall wade through it
     cpu, started = _cpu_seconds(), time.perf_counter()
     try:

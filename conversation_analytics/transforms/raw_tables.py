@@ -109,7 +109,9 @@ def check_placement(table: pa.Table, calendar: DayCalendar, day: Day) -> CheckRe
 
 
 def _kept(rows: pa.Table) -> pa.Table:
-    return rows.filter(pc.is_in(rows["fate"], pa.array([REPRESENTED, SOFT_DELETED])))
+    kept = pc.is_in(rows["fate"], pa.array([REPRESENTED, SOFT_DELETED]))
+    # Mostly all are, and a filter would copy their payloads.
+    return rows if pc.all(kept).as_py() else rows.filter(kept)
 
 
 def _count(column: pa.ChunkedArray, value: str) -> int:

@@ -167,24 +167,23 @@ class FakeNocoDB:
                 key=lambda row, title=title: (row[title] is not None, row[title]),  # type: ignore[misc]
                 reverse=name.startswith("-"),
             )
-        size, start = min(int(params["limit"]), self.cap), int(params.get("offset", 0))
+        size = min(int(params["limit"]), self.cap)
         self.before_count()
         total = sum(_selected(row, where) for row in table.rows)
         return {
-            "list": [_answered(row) for row in found[start : start + size]],
-            "pageInfo": {"totalRows": total, "pageSize": size, "isLastPage": total <= start + size},
+            "list": [_answered(row) for row in found[:size]],
+            "pageInfo": {"totalRows": total, "pageSize": size, "isLastPage": total <= size},
         }
 
 
 def read(pages: Iterator[Page]) -> list[Row]:
-    """The rows of the pages in the order of their positions, which are each row's own."""
-    rows: dict[int, Row] = {}
+    """The rows of the pages, whose positions must follow one another."""
+    rows: list[Row] = []
     for page in pages:
+        assert page.position == len(rows)
         assert page.encoding == "nocodb"
-        for place, row in enumerate(orjson.loads(page.body)["list"], page.position):
-            assert place not in rows
-            rows[place] = row
-    return [rows[place] for place in sorted(rows)]
+        rows += orjson.loads(page.body)["list"]
+    return rows
 
 
 def keys(rows: Sequence[Row], key: str = "Id") -> list[Any]:

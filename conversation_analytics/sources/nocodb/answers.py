@@ -63,13 +63,7 @@ class Rows:
 
 
 def reader(
-    table: Table,
-    *,
-    limit: int,
-    offset: int,
-    ordered_by_key: bool,
-    after: Key | None,
-    bound: Key | None,
+    table: Table, *, limit: int, ordered_by_key: bool, after: Key | None, bound: Key | None
 ) -> Callable[[bytes], tuple[list[Row], list[Key], dict[str, Any]]]:
     """What makes sense of a records answer, and has one asked for again that cannot be right."""
     parse = _integers if table.key_type == "integer" else _texts
@@ -79,9 +73,8 @@ def reader(
         rows, info = _decode(body)
         if len(rows) > limit:
             raise BadAnswer(f"{len(rows)} rows where {limit} were asked for")
-        count = told(info, offset=offset)
-        if limit == 1 and count not in (None, len(rows)):  # no smaller page to ask for
-            raise BadAnswer(f"{len(rows)} rows where its own count makes it {count}")
+        if limit == 1 and told(info) not in (None, len(rows)):  # no smaller page to ask for
+            raise BadAnswer(f"{len(rows)} rows where its own count makes it {told(info)}")
         try:
             keys = parse([row[title] for row in rows], table)
         except (KeyError, TypeError) as error:
@@ -95,12 +88,10 @@ def reader(
     return read
 
 
-def told(info: dict[str, Any], *, offset: int) -> int | None:
-    """How many rows a page has by its own count: all that match from one on, up to its size."""
+def told(info: dict[str, Any]) -> int | None:
+    """How many rows a page has by its own count: all that match, up to its size."""
     total, size = info.get("totalRows"), info.get("pageSize")
-    if not isinstance(total, int) or not isinstance(size, int):
-        return None
-    return min(max(total - offset, 0), size)
+    return min(total, size) if isinstance(total, int) and isinstance(size, int) else None
 
 
 def _decode(body: bytes) -> tuple[list[Row], dict[str, Any]]:

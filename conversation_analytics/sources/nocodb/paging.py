@@ -53,18 +53,11 @@ class _Selection:
 
 
 class TableReader:
-    """Reads the records of one table.
+    """Reads the records of one table."""
 
-    Args:
-        client: the server.
-        table: the table.
-        halved_from: with more rows than this, all of them are read in two halves.
-    """
-
-    def __init__(self, client: NocoDBClient, table: Table, *, halved_from: int = 0) -> None:
+    def __init__(self, client: NocoDBClient, table: Table) -> None:
         self._client = client
         self._table = table
-        self._halved_from = halved_from
         self._limit = LARGEST_LIMIT
 
     def sample(self) -> Rows:
@@ -83,41 +76,23 @@ class TableReader:
         page_size = self._ask(nothing, sort=[key], columns=[key]).page_size
         return replace(sample, page_size=page_size)
 
-    def everything(self) -> list[Iterator[Rows]]:
-        """Every row once by key, up to the largest key there is now: in one part, or two halves.
-
-        Two can be read at the same time, so that the server has work while one of them is looked
-        at. The first has the smaller keys.
-
-        Raises:
-            SourceUnavailable: (while reading) fewer rows came than the server counts.
-        """
+    def largest_key(self) -> Key | None:
+        """The largest key there is now, null in an empty table."""
         key = self._table.key
-        for _ in range(2):  # a wrong "nothing" would cost most
-            last = self._ask(None, sort=[key], columns=[key], descending=True, limit=1)
-            if last.keys:
-                break
-        else:
-            return []
-        bound, middle = last.keys[0], self._middle(last.total or 0)
-        if middle is None or middle == bound:
-            return [self._part(None, bound)]
-        return [self._part(None, middle), self._part(middle, bound)]
-
-    def _middle(self, rows: int) -> Key | None:
-        """A key with about as many rows before it as behind; null for a small table."""
-        if rows <= self._halved_from:
-            return None
-        key = self._table.key
-        found = self._ask(None, sort=[key], columns=[key], limit=1, offset=rows // 2)
+        found = self._ask(None, sort=[key], columns=[key], descending=True, limit=1)
         return found.keys[0] if found.keys else None
 
-    def _part(self, after: Key | None, bound: Key) -> Iterator[Rows]:
-        """The rows behind a key, up to another; see `everything`."""
-        key = self._table.key
-        upper = filters.compare(key.title, "lte", bound)
-        lower = None if after is None else filters.compare(key.title, "gt", after)
-        part = filters.every(upper, lower)
+    def everything(self) -> Iterator[Rows]:
+        """Every row once by key, up to the largest key there was before the first page.
+
+        Raises:
+            SourceUnavailable: fewer rows came than the server counts.
+        """
+        bound = self.largest_key() or self.largest_key()  # a wrong "nothing" would cost most
+        if bound is None:
+            return
+        upper = filters.compare(self._table.key.title, "lte", bound)
+        after: Key | None = None
         rows, told = 0, None
         while after != bound:
             page = self._page_after(after, upper, bound=bound)
@@ -128,15 +103,15 @@ class TableReader:
             after = page.keys[-1]
             yield page
         if told is not None and (rows < told or after != bound):
-            self._refuse_missing_rows(rows, part)
+            self._refuse_missing_rows(rows, upper)
 
-    def _refuse_missing_rows(self, rows: int, part: Filter) -> None:
+    def _refuse_missing_rows(self, rows: int, upper: Filter) -> None:
         """Refuse a reading that gave fewer rows than there still are.
 
         Only of integer keys, which grow: rows with others may be added behind the reader.
         """
         key = self._table.key
-        there = self._ask(part, sort=[key], columns=[key], limit=1).total or 0
+        there = self._ask(upper, sort=[key], columns=[key], limit=1).total or 0
         if self._table.key_type == "integer" and rows < there:
             raise SourceUnavailable(
                 f"NocoDB table {self._table.title!r} gave {rows:,} rows and counts {there:,}: "
@@ -215,29 +190,21 @@ class TableReader:
         columns: Sequence[Column] = (),
         descending: bool = False,
         limit: int | None = None,
-        offset: int = 0,
         ordered_by_key: bool = False,
         after: Key | None = None,
         bound: Key | None = None,
     ) -> Rows:
         question = _question(where, sort=sort, columns=columns, descending=descending)
-        if offset:
-            question["offset"] = offset
         asked = limit or self._limit
         while True:
             read = reader(
-                self._table,
-                limit=asked,
-                offset=offset,
-                ordered_by_key=ordered_by_key,
-                after=after,
-                bound=bound,
+                self._table, limit=asked, ordered_by_key=ordered_by_key, after=after, bound=bound
             )
             answer = self._client.get(
                 self._table.records_path, params={**question, "limit": asked}, read=read
             )
             rows, keys, info = answer.parsed
-            count = told(info, offset=offset)
+            count = told(info)
             if count is None or count == len(rows):
                 break
             # NocoDB counts after it has read, so others' writes in between make the two differ
@@ -259,31 +226,19 @@ class TableReader:
         )
 
 
-def read_ahead(*parts: Iterator[T]) -> Iterator[tuple[int, T]]:
-    """The items of all parts, in turn, with the number of their part.
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, the next ones being fetched in a thread while the present one is used.
 
-    Those of each part are fetched in a thread of its own, the next ones while the present one is
-    used: more than one, so that the server has work to do while some are put away together.
+    More than one, so that the server has work to do while some are put away together.
     """
-    threads = [ThreadPoolExecutor(1, thread_name_prefix="nocodb") for _ in parts]
-    ahead = max(1, _ITEMS_AHEAD // max(1, len(parts)))
-    coming = deque(
-        (number, threads[number].submit(next, part, None))
-        for _ in range(ahead)
-        for number, part in enumerate(parts)
-    )
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nocodb")
+    coming = deque(thread.submit(next, items, None) for _ in range(_ITEMS_AHEAD))
     try:
-        while coming:
-            number, future = coming.popleft()
-            item = future.result()
-            if item is not None:
-                coming.append((number, threads[number].submit(next, parts[number], None)))
-                yield number, item
+        while (item := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, items, None))
+            yield item
     finally:
-        for thread in threads:
-            thread.shutdown(wait=False, cancel_futures=True)
-        for thread in threads:
-            thread.shutdown()
+        thread.shutdown(cancel_futures=True)
 
 
 def _question(

@@ -30,7 +30,6 @@ from conversation_analytics.sources.nocodb.schema import (
 VALUES_BYTES = 6000  # leaves the rest of an 8 KB URL, which proxies commonly allow, to its frame
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_FAR = 2**40  # rows; no table has as many
 
 
 class NocoDBSource:
@@ -53,7 +52,6 @@ class NocoDBSource:
         retry_delay: float,
         timeout: float = 60.0,
         batch_ids: int = 100,
-        halved_from: int = 8_000,
         network: urllib3.HTTPConnectionPool | None = None,
     ) -> None:
         """Set up without any I/O.
@@ -69,7 +67,6 @@ class NocoDBSource:
             retry_delay: seconds before the second try; doubles with every further one.
             timeout: seconds to wait for a connection or for the next bytes.
             batch_ids: the most ids one request asks for.
-            halved_from: a table of more rows is read in two halves at the same time.
             network: replaces the network, for tests.
 
         Raises:
@@ -90,7 +87,6 @@ class NocoDBSource:
         }
         self._mapping = mapping
         self._batch_ids = batch_ids
-        self._halved_from = halved_from
         self._base: Base | None = None
 
     @property
@@ -139,8 +135,7 @@ class NocoDBSource:
 
     def scan(self, table: SourceTable) -> Iterator[Page]:
         """Every row once, by key, up to the largest key there was before the first page."""
-        reader = TableReader(self._client, self._table(table), halved_from=self._halved_from)
-        yield from self._pages(table, *reader.everything())
+        return self._pages(table, TableReader(self._client, self._table(table)).everything())
 
     def conversations_between(self, start: datetime, end: datetime) -> Iterator[Page]:
         """Conversations created in [start, end), to the second, or without a creation time.
@@ -276,13 +271,12 @@ class NocoDBSource:
             yield batch
 
     @staticmethod
-    def _pages(table: SourceTable, *parts: Iterator[Rows]) -> Iterator[Page]:
-        """Answers as pages: those of a part follow one another, the next part's come far behind."""
-        positions = [_FAR * number for number in range(len(parts))]
-        for part, answer in read_ahead(*parts):
+    def _pages(table: SourceTable, answers: Iterator[Rows]) -> Iterator[Page]:
+        position = 0
+        for answer in read_ahead(answers):
             last_key = answer.keys[-1] if answer.keys else None
-            yield Page(table, positions[part], answer.body, "nocodb", answer.rows, last_key)
-            positions[part] += len(answer.rows)
+            yield Page(table, position, answer.body, "nocodb", answer.rows, last_key)
+            position += len(answer.rows)
 
 
 def message_columns(
