@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -66,11 +66,13 @@ def stage(
     ("course", "name"), KILLS, ids=[f"{course.name}: {name}" for course, name in KILLS]
 )
 def test_a_load_that_is_killed_leaves_no_half_day_and_the_next_one_completes_it(
-    stage: Stage, course: Course, name: str
+    stage: Stage, course: Course, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     times = stage.reached(course)[name]
-    for nth in spread(times, MOST_KILLS_AT_A_FAILPOINT):
+    kills = spread(times, MOST_KILLS_AT_A_FAILPOINT)
+    for nth in kills:
         stage.kill(course, Interruption(name, nth))
+    record_property("kills", len(kills))
 
 
 @pytest.mark.parametrize("store", ["local", "s3"])

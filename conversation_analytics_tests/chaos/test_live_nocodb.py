@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,9 +100,12 @@ def source(
 
 
 def test_what_writers_do_meanwhile_is_in_the_lake_afterwards(
-    source: tuple[NocoDBTables, Writer], tmp_path: Path
+    source: tuple[NocoDBTables, Writer],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     tables, writer = source
+    record_property("changes in NocoDB", 2 * CHANGES)
     # The second within which the last changes were made must be over for a look to see them all.
     # How much is deleted between two readings depends on the machine: no guard shall judge that.
     lake = pipeline(

@@ -59,6 +59,11 @@ class At:
                 self.happened.set()
 
 
+@pytest.fixture(autouse=True)
+def _counted(record_property: Callable[[str, object], None]) -> None:
+    record_property("faults of MongoDB", 1)
+
+
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Mongod]:
     """A replica set of these tests' own."""

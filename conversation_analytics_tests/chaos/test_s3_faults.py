@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -92,8 +92,10 @@ def test_a_fault_that_passes_changes_nothing(
     counted: dict[str, int],
     kind: str,
     fault: Fault,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    for nth in spread(counted[kind], TIMES):
+    times = spread(counted[kind], TIMES)
+    for nth in times:
         place = new_place(proxy, moto_s3)
         proxy.spoil(kind, nth, fault)
         assert run(place.load(export, "disturbed")) == []
@@ -103,6 +105,7 @@ def test_a_fault_that_passes_changes_nothing(
         assert (reader.half, reader.wrong) == ([], [])
         assert run(place.load(export, "again")) == []
         assert_converged(place.lake, export)
+    record_property("faults of S3", len(times))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +121,10 @@ def test_a_fault_that_lasts_is_told_and_the_next_load_completes_the_days(
     kind: str,
     fault: Fault,
     for_good: bool,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    for nth in spread(counted[kind], TIMES):
+    times = spread(counted[kind], TIMES)
+    for nth in times:
         place = new_place(proxy, moto_s3)
         proxy.spoil(kind, nth, fault, for_good=for_good)
         try:
@@ -134,3 +139,4 @@ def test_a_fault_that_lasts_is_told_and_the_next_load_completes_the_days(
         assert reader.wrong == []
         assert run(place.load(export, "disturbed")) == []
         assert_converged(place.lake, export)
+    record_property("faults of S3", len(times))

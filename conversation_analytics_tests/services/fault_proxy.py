@@ -6,6 +6,7 @@ put on one page of a reading whatever else happens.
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import sys
@@ -30,7 +31,7 @@ class Plan:
     """What to spoil, and what came of it.
 
     Attributes:
-        question: The question whose answers are spoiled.
+        question: The question whose answers are spoiled, however many rows it asks for.
         fault: What is done to them; null spoils none.
         times: How many of them are still to be spoiled.
         spoiled: How many were spoiled.
@@ -48,7 +49,7 @@ class Plan:
     def next_fault(self, question: str) -> Fault | None:
         """Take note of a question; tells what to do to its answer."""
         self.asked.append(question)
-        if question != self.question or not self.times:
+        if _without_limit(question) != _without_limit(self.question) or not self.times:
             return None
         self.times -= 1
         self.spoiled += 1
@@ -223,3 +224,7 @@ def start_fault_proxy(nocodb_url: str, *, page_cap: int) -> Iterator[FaultProxy]
             yield proxy
     if server.errors:
         raise BaseExceptionGroup("the fault proxy failed", server.errors)
+
+
+def _without_limit(question: str) -> str:
+    return re.sub(r"(?<=[?&])limit=\d+", "", question)

@@ -153,7 +153,7 @@ class NocoDBClient:
             SourceSchemaError: the server refuses the question; `NotFound` for a 404.
             SourceUnavailable: still failing after every retry.
         """
-        url = f"{self._root}{path}?{urlencode(params)}"
+        url = self._root + path + (f"?{urlencode(params)}" if params else "")
         retry = self._retry
         while True:
             response = None
