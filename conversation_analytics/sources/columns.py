@@ -170,9 +170,10 @@ def _of(types: frozenset[type]) -> Callable[[Column], bool]:
 def _numbers(types: frozenset[type], low: float, high: float) -> Callable[[Column], bool]:
 
     def usual(column: Column) -> bool:
-        return types.issuperset(map(type, column)) and all(
-            low <= value <= high for value in column if value is not None
-        )
+        if not types.issuperset(map(type, column)):
+            return False
+        known = [value for value in column if value is not None]  # JSON has no NaN
+        return not known or (low <= min(known) and max(known) <= high)
 
     return usual
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import accumulate, repeat
+from operator import sub
 from typing import Any, NamedTuple
 
 import orjson
@@ -32,11 +35,40 @@ class Decoded(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """UTF-8 texts one after another in one piece of memory: making an object of each costs more.
+
+    Attributes:
+        data: all of them.
+        bounds: where each begins, and the end.
+    """
+
+    data: bytes
+    bounds: Sequence[int]
+
+    @classmethod
+    def of(cls, texts: Iterable[bytes]) -> Texts:
+        """Texts that are made one by one."""
+        buffer = BytesIO()
+        bounds = list(accumulate(map(buffer.write, texts), initial=0))
+        return cls(buffer.getvalue(), bounds)
+
+    def __getitem__(self, place: int) -> bytes:
+        return self.data[self.bounds[place] : self.bounds[place + 1]]
+
+    @property
+    def longest(self) -> int:
+        """The most bytes that one has; there must be one."""
+        sizes: Iterable[int] = map(sub, self.bounds[1:], self.bounds)
+        return max(sizes)
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedPage:
     """The rows of a page: what `Decoded` says of one, a list each, and a few problems by place."""
 
     rows: Sequence[Row]
-    payloads: Sequence[bytes]
+    payloads: Texts
     problems: Mapping[int, Unusable]
 
     @classmethod
@@ -44,7 +76,7 @@ class DecodedPage:
         """Rows decoded one by one."""
         found = list(decoded)
         problems = {place: one.problem for place, one in enumerate(found) if one.problem}
-        return cls([one.row for one in found], [one.payload for one in found], problems)
+        return cls([one.row for one in found], Texts.of(one.payload for one in found), problems)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -99,10 +131,10 @@ def _decode_line(line: bytes) -> Decoded:
 def _from_objects(rows: Sequence[Any]) -> DecodedPage:
     """Rows as `_from_object` reads each, faster if all are ordinary."""
     try:
-        payloads = [orjson.dumps(row, None, orjson.OPT_SORT_KEYS) for row in rows]
+        payloads = Texts.of(map(orjson.dumps, rows, repeat(None), repeat(orjson.OPT_SORT_KEYS)))
     except TypeError:
         return DecodedPage.of(map(_from_object, rows))
-    if set(map(type, rows)) == {dict} and max(map(len, payloads)) <= MAX_ROW_BYTES:
+    if set(map(type, rows)) == {dict} and payloads.longest <= MAX_ROW_BYTES:
         return DecodedPage(rows, payloads, {})
     return DecodedPage.of(map(_from_object, rows))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
@@ -131,15 +132,18 @@ class ResolvedTable(BaseModel):
             reasons: why each cannot be used, null for usable rows.
         """
         start = self._start_of_own(columns)
-        judged = zip(decoded.rows, decoded.payloads, reasons, strict=True)
-        if start:
-            own = [
-                whole if reason else b"{" + whole[whole.index(start) :]
-                for _, whole, reason in judged
-            ]
-        else:
-            own = [whole if reason else self._own(row, whole) for row, whole, reason in judged]
-        return digests(own)
+        if not start:
+            return digests(
+                one.payload if reason else self._own(one.row, one.payload)
+                for one, reason in zip(decoded, reasons, strict=True)
+            )
+        data = decoded.payloads.data
+        view = memoryview(data)
+        places = zip(pairwise(decoded.payloads.bounds), reasons, strict=True)
+        return digests(
+            view[at:end] if reason else b"{" + view[data.index(start, at, end) : end]
+            for (at, end), reason in places
+        )
 
     def _own(self, row: Row, payload: bytes) -> bytes:
         """A row as JSON without the columns the source adds."""

@@ -25,7 +25,7 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def digests(data: Iterable[bytes]) -> list[str]:
+def digests(data: Iterable[bytes | memoryview]) -> list[str]:
     """The `digest` of each of many."""
     return [blake2b(one, digest_size=16).hexdigest() for one in data]
 

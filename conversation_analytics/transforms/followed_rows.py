@@ -69,10 +69,9 @@ class FollowedRows:
     def arrived_messages(self, days: Collection[date]) -> dict[date, set[date]]:
         """Messages that are new to `days`, by the day they were made on, if that is another."""
         query = """
-            SELECT DISTINCT p.day, own.number FROM messages_placed p
+            SELECT DISTINCT p.day, p.own_day FROM messages_placed p
             ANTI JOIN messages_recorded USING (pk)
-            ASOF JOIN midnights own ON p.created >= own.start
-            WHERE p.day IN {1} AND p.fate <> 'elsewhere' AND own.number <> p.day
+            WHERE p.day IN {1} AND p.fate <> 'elsewhere' AND p.own_day <> p.day
         """
         found: dict[date, set[date]] = {}
         for day, own in self._fetch(query.format("", self._numbers(days))):

@@ -1,25 +1,25 @@
 -- Decide what becomes of every staged row and on which day it is kept.
 --
--- In:  conversations_staged, messages_staged (see staging.py), midnights(number, start) and
---      elsewhere(conversation_id): conversations known to live on days that were not read.
+-- In:  conversations_staged, messages_staged (see staging.py) and elsewhere(conversation_id):
+--      conversations known to live on days that were not read.
 -- Out: conversations_placed, messages_placed: every staged row once, with
 --      day     number of the local day it is kept on; null when it cannot be told
 --      fate    represented | soft_deleted | duplicate | quarantined | elsewhere
 --      started when the conversation started (conversations only), microseconds
--- $earliest is the first microsecond of the first day, $latest the first one after today.
+--      own_day number of the day it was made on (messages only); null if that is no day of ours
 
 -- A row from before the first day or from the future is out of range.
 CREATE OR REPLACE TEMP VIEW conversations_judged AS
 SELECT s.* EXCLUDE (reason, detail),
-       coalesce(reason, CASE WHEN created < $earliest OR created >= $latest THEN 'out_of_range' END) AS reason,
-       CASE WHEN reason IS NULL AND (created < $earliest OR created >= $latest)
+       coalesce(reason, CASE WHEN created NOTNULL AND own_day IS NULL THEN 'out_of_range' END) AS reason,
+       CASE WHEN reason IS NULL AND created NOTNULL AND own_day IS NULL
             THEN 'created_at is ' || make_timestamp(created) ELSE detail END AS detail
 FROM conversations_staged s;
 
 CREATE OR REPLACE TEMP VIEW messages_judged AS
 SELECT s.* EXCLUDE (reason, detail),
-       coalesce(reason, CASE WHEN created < $earliest OR created >= $latest THEN 'out_of_range' END) AS reason,
-       CASE WHEN reason IS NULL AND (created < $earliest OR created >= $latest)
+       coalesce(reason, CASE WHEN created NOTNULL AND own_day IS NULL THEN 'out_of_range' END) AS reason,
+       CASE WHEN reason IS NULL AND created NOTNULL AND own_day IS NULL
             THEN 'created_at is ' || make_timestamp(created) ELSE detail END AS detail
 FROM messages_staged s;
 
@@ -51,25 +51,22 @@ WINDOW newest_message AS (PARTITION BY id ORDER BY coalesce(updated, created) DE
 -- A conversation starts when the source says so, only if it does not at its first message.
 CREATE OR REPLACE TEMP TABLE conversation_days AS
 WITH kept AS (
-    SELECT id, deleted, created
+    SELECT id, deleted, created, own_day
     FROM conversations_judged LEFT JOIN conversations_ranked USING (seq)
     WHERE reason IS NULL AND coalesce(rank, 1) = 1
 ), first_messages AS (
-    SELECT conversation_id AS id, min(created) AS first_message
+    SELECT conversation_id AS id, min(created) AS first_message, min(own_day) AS first_day
     FROM messages_judged LEFT JOIN messages_ranked USING (seq)
     WHERE reason IS NULL AND coalesce(rank, 1) = 1
       AND conversation_id IN (SELECT id FROM kept WHERE created IS NULL)
     GROUP BY conversation_id
-), started AS (
-    SELECT id, deleted, coalesce(created, first_message) AS started
-    FROM kept LEFT JOIN first_messages USING (id)
 )
-SELECT s.id, s.deleted, s.started, d.number AS day
-FROM started s ASOF LEFT JOIN midnights d ON s.started >= d.start;
+SELECT id, deleted, coalesce(created, first_message) AS started, coalesce(own_day, first_day) AS day
+FROM kept LEFT JOIN first_messages USING (id);
 
 -- Rows of a day lie together, so that taking out a day reads that day only.
 CREATE OR REPLACE TABLE conversations_placed AS
-SELECT coalesce(d.day, own.number) AS day,
+SELECT coalesce(d.day, j.own_day) AS day,
        CASE WHEN j.reason IS NOT NULL THEN 'quarantined'
             WHEN r.rank > 1 AND r.hash = r.kept_hash THEN 'duplicate'
             WHEN r.rank > 1 OR d.started IS NULL THEN 'quarantined'
@@ -86,7 +83,6 @@ SELECT coalesce(d.day, own.number) AS day,
 FROM conversations_judged j
 LEFT JOIN conversations_ranked r USING (seq)
 LEFT JOIN conversation_days d ON d.id = j.id
-ASOF LEFT JOIN midnights own ON (CASE WHEN j.created < $latest THEN j.created END) >= own.start
 ORDER BY 1, d.started, j.id;
 
 CREATE OR REPLACE TABLE messages_placed AS
@@ -98,7 +94,7 @@ WITH owned AS (
     LEFT JOIN conversation_days d ON d.day IS NOT NULL AND d.id = CASE WHEN r.rank > 1 THEN r.kept_conversation_id ELSE j.conversation_id END
     LEFT JOIN elsewhere e ON e.conversation_id = j.conversation_id
 )
-SELECT coalesce(o.owner_day, own.number) AS day,
+SELECT coalesce(owner_day, own_day) AS day,
        CASE WHEN is_elsewhere AND owner IS NULL THEN 'elsewhere'
             WHEN reason IS NOT NULL THEN 'quarantined'
             WHEN rank > 1 AND hash = kept_hash THEN 'duplicate'
@@ -111,9 +107,8 @@ SELECT coalesce(o.owner_day, own.number) AS day,
        CASE WHEN reason IS NOT NULL THEN detail
             WHEN rank > 1 AND same_age THEN 'same id and time as a row with other content, which came first'
             WHEN rank > 1 THEN 'an older version of a row that was kept'
-            WHEN owner IS NULL AND o.conversation_id IS NULL THEN 'it names no conversation'
-            WHEN owner IS NULL THEN 'no usable conversation ' || o.conversation_id END AS detail,
-       o.id, o.conversation_id, o.created, o.place, o.updated, o.edited, o.pk, o.hash, o.payload_at, o.payload_size
-FROM owned o
-ASOF LEFT JOIN midnights own ON (CASE WHEN o.created < $latest THEN o.created END) >= own.start
-ORDER BY 1, o.conversation_id, o.created, o.place, o.id;
+            WHEN owner IS NULL AND conversation_id IS NULL THEN 'it names no conversation'
+            WHEN owner IS NULL THEN 'no usable conversation ' || conversation_id END AS detail,
+       id, conversation_id, created, place, updated, edited, own_day, pk, hash, payload_at, payload_size
+FROM owned
+ORDER BY 1, conversation_id, created, place, id;

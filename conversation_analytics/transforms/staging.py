@@ -23,15 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics.compute.runner import Runner
-from conversation_analytics.partitions import (
-    ONE_DAY,
-    DayCalendar,
-    days_between,
-    to_micros,
-)
+from conversation_analytics.partitions import DayCalendar
 from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
 from conversation_analytics.sources.columns import instants, judge
-from conversation_analytics.sources.decode import decode
+from conversation_analytics.sources.decode import Texts, decode
 from conversation_analytics.sources.interpret import Interpreter
 from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
@@ -62,8 +57,11 @@ _STAGED = pa.schema(
     ]
 )
 _NUMBER = pa.field("seq", pa.int64())  # numbers the rows, whichever reading they are of
+_OWN_DAY = pa.field("own_day", pa.int64())  # number of the day it was made on
+_BEFORE_ALL_DAYS = np.iinfo(np.int64).min
 _PLACES = pa.schema([("payload_at", pa.int64()), ("payload_size", pa.int64())])
-_KEPT = pa.schema([_NUMBER, *_STAGED.remove(_STAGED.get_field_index("payload")), *_PLACES])
+_KEYS = _STAGED.remove(_STAGED.get_field_index("payload"))
+_KEPT = pa.schema([_NUMBER, *_KEYS, _OWN_DAY, *_PLACES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +87,14 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
         _edited(resolved.change_times, rows),
     )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED)]  # noqa: B905
-    payloads = _texts(decoded.payloads)
-    return page.table, pa.record_batch([*arrays, payloads], schema=_STAGED)
+    return page.table, pa.record_batch([*arrays, _array(decoded.payloads)], schema=_STAGED)
 
 
-def _texts(encoded: Sequence[bytes]) -> pa.Array:
-    """Texts that are UTF-8, without looking at each by itself."""
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)
+def _array(texts: Texts) -> pa.Array:
+    """Texts, without looking at each by itself."""
+    bounds = np.array(texts.bounds, np.int64)
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(texts.data)]
+    return pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
 
 
 def _keys(column: str | None, rows: Columns) -> list[str | None]:
@@ -264,36 +261,26 @@ class Staging:
         The workers, if any, are let go first: this is where memory is needed most.
         """
         self._runner.close()
-        calendar = self._calendar
-        days = days_between(calendar.start, self._today)
-        self._db.register(
-            "midnights",
-            pa.table(
-                {
-                    "number": pa.array(range(len(days)), pa.int64()),
-                    "start": [to_micros(calendar.midnight(day)) for day in days],
-                }
-            ),
-        )
-        limits = {
-            "earliest": to_micros(calendar.midnight(calendar.start)),
-            "latest": to_micros(calendar.midnight(self._today + ONE_DAY)),
-        }
         threads = min(_MOST_THREADS, 1 + self._rows // _ROWS_FOR_A_THREAD)
         self._db.execute(f"SET threads = {threads}")
         script = files(__package__).joinpath("placement.sql").read_text(encoding="utf-8")
-        for name, value in limits.items():
-            script = script.replace(f"${name}", str(value))
         self._db.execute(script)
-        return Placement(self._db, self._spool, calendar)
+        return Placement(self._db, self._spool, self._calendar)
 
     def _numbered(self, batch: pa.RecordBatch) -> pa.Table:
-        """Interpreted rows with their numbers; instead of payloads, where they were put."""
+        """Interpreted rows with numbers and days; instead of payloads, where they were put."""
         places = self._spool.append(batch["payload"])
         numbers = pa.array(np.arange(self._rows, self._rows + batch.num_rows))
         self._rows += batch.num_rows
         keys = batch.drop_columns("payload").columns
-        return pa.table([numbers, *keys, *places], schema=_KEPT)
+        days = self._days(batch["created"])
+        return pa.table([numbers, *keys, days, *places], schema=_KEPT)
+
+    def _days(self, created: pa.Int64Array) -> pa.Array:
+        """The number of the day each row was made on; null before the first and after today."""
+        micros = created.fill_null(_BEFORE_ALL_DAYS).to_numpy()
+        days = self._calendar.numbers(micros, last=self._today)
+        return pa.array(days, mask=(days < 0) | (days > self._calendar.number(self._today)))
 
     def _insert(self, table: SourceTable, parts: list[pa.Table], *, once: bool) -> int:
         self._register(pa.concat_tables(parts))
