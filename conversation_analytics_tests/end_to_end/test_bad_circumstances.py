@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,36 @@ def test_the_secret_key_is_wrong(rclone_s3: S3Server, exported: Path) -> None:
         made.refresh(DAYS)
 
     assert "not-the-secret" not in str(error.value)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("keys", ["*", "*.parquet"])
+def test_a_bucket_that_became_read_only_leaves_the_days_as_they_were(
+    keys: str, moto_s3: S3Server, exported: Path
+) -> None:
+    place = s3_lake(moto_s3)
+    made = pipeline(**files_source(exported), **place)
+    made.refresh(DAYS)
+    before, rows = made.hashes(), made.rows()
+    bucket = place["s3_bucket"]
+    denial = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:PutObject", "s3:DeleteObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}/{keys}"],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [denial]}
+    with closing(moto_s3.client()) as client:
+        client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+        with pytest.raises((StoreUnavailable, AssertionError), match="the bucket's policy"):
+            made.refresh(DAYS)
+
+        assert made.hashes() == before
+        assert made.rows() == rows
+        client.delete_bucket_policy(Bucket=bucket)
+    made.refresh(DAYS)
+    assert made.hashes() == before
 
 
 def test_the_lakes_place_is_a_file(exported: Path, tmp_path: Path) -> None:
