@@ -9,7 +9,7 @@ before the last look on, so most of those that were seen then come again and cos
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
@@ -135,8 +135,8 @@ class Detection:
         reasons: dict[Day, Counter[str]] = {}
         new: dict[str, _Row] = {}
         for row, home in zip(rows, homes, strict=True):
-            held = self._known.of(home).hashes[row.table].get(row.key)
-            if held == row.hash:
+            held = self._held(row, home)
+            if held == row.hash or self._lost_to_another(row):
                 continue
             behind.setdefault(home, []).append(row)
             reasons.setdefault(home, Counter())["new" if held is None else "changed"] += 1
@@ -147,6 +147,17 @@ class Detection:
                 reasons.setdefault(day, Counter())["moved away"] += count
         found.tokens = [self._token(day, why, behind.get(day)) for day, why in reasons.items()]
         return found
+
+    def _held(self, row: _Row, day: Day) -> str | None:
+        """The hash of a row as a day of the lake has it."""
+        return self._known.of(day).hashes[row.table].get(row.key)
+
+    def _lost_to_another(self, row: _Row) -> bool:
+        """Whether a conversation's row is kept where another row with its id starts, unchanged."""
+        if row.table != "conversations" or row.conversation_id is None:
+            return False
+        listed = self._index.days_of([row.conversation_id]).values()
+        return any(self._held(row, day) == row.hash for day in listed)
 
     def _rows(self, page: Page) -> list[_Row]:
         table, batch = stage_page(StagingTask(page, self._interpreter))
@@ -159,18 +170,18 @@ class Detection:
 
     def _homes(self, rows: Sequence[_Row], found: Found) -> list[Day]:
         """The day each row belongs to, as far as can be told without placing all rows."""
-        ids = {row.conversation_id for row in rows if row.conversation_id is not None}
-        listed: dict[str, Day] = {**self._index.days_of(sorted(ids)), **self._new_days}
         if rows and rows[0].table == "conversations":
-            listed |= self._starts(rows, listed, found)
-        elif unknown := ids - listed.keys():
-            listed |= self._looked_up(sorted(unknown), found)
-        return [self._home(row, listed) for row in rows]
-
-    def _home(self, row: _Row, listed: dict[str, Day]) -> Day:
-        owner = None if row.conversation_id is None else listed.get(row.conversation_id)
-        usable = row.usable or row.table == "messages"
-        return owner if owner is not None and usable else self._own_day(row.created)
+            return self._starts(rows, found)
+        ids = {row.conversation_id for row in rows if row.conversation_id is not None}
+        listed: dict[str, Day] = {**self._index.days_of(sorted(ids))}
+        if unknown := ids - listed.keys() - self._new_days.keys():
+            self._look_up(sorted(unknown), found)
+        days = {**self._new_days, **listed}
+        return [
+            self._own_day(row.created) if day == UNKNOWN_DAY else day
+            for row in rows
+            for day in [days.get(row.conversation_id or "", UNKNOWN_DAY)]
+        ]
 
     def _own_day(self, created: int | None) -> Day:
         if created is None:
@@ -178,25 +189,25 @@ class Detection:
         day = self._calendar.day_of(from_micros(created))
         return day if self._calendar.start <= day <= self._today else UNKNOWN_DAY
 
-    def _starts(self, rows: Iterable[_Row], listed: dict[str, Day], found: Found) -> dict[str, Day]:
-        """The days on which conversations start now."""
-        starts: dict[str, Day] = {}
-        untimed = []
+    def _starts(self, rows: Sequence[_Row], found: Found) -> list[Day]:
+        """The day on which each conversation starts now, of several rows with one id each its own.
+
+        Which of those is kept is known when all are placed: then the days of all must be written.
+        """
+        untimed = [row.conversation_id for row in rows if row.usable and row.created is None]
+        first = self._first_messages(sorted({id_ for id_ in untimed if id_}), found)
+        starts = []
         for row in rows:
-            if row.conversation_id is None or not row.usable:
-                continue
-            if row.created is None:
-                untimed.append(row.conversation_id)
-            else:
-                starts[row.conversation_id] = self._own_day(row.created)
-        if untimed:
-            starts |= self._first_messages(untimed, found)
-        self._new_days |= {id_: day for id_, day in starts.items() if id_ not in listed}
+            own = self._own_day(row.created)
+            id_ = row.conversation_id or ""
+            starts.append(first.get(id_, own) if row.created is None else own)
+            if row.usable:
+                self._new_days.setdefault(id_, starts[-1])
         return starts
 
     def _first_messages(self, ids: Sequence[str], found: Found) -> dict[str, Day]:
         first: dict[str, int] = {}
-        for page in self._queries.messages_of(ids):
+        for page in self._queries.messages_of(ids) if ids else ():
             rows = self._rows(page)
             found.rows["look-ups"] += len(rows)
             for row in rows:
@@ -205,13 +216,13 @@ class Detection:
                     first[row.conversation_id] = min(before, row.created)
         return {id_: self._own_day(first.get(id_)) for id_ in ids}
 
-    def _looked_up(self, ids: Sequence[str], found: Found) -> dict[str, Day]:
-        """The days of conversations that neither the lake nor this look has seen."""
+    def _look_up(self, ids: Sequence[str], found: Found) -> None:
+        """Learn the days of conversations that neither the lake nor this look has seen."""
         rows: list[_Row] = []
         for page in self._queries.conversations_by_id(ids):
             rows += self._rows(page)
         found.rows["look-ups"] += len(rows)
-        return self._starts(rows, {}, found)
+        self._starts(rows, found)
 
     def _left(self, rows: Sequence[_Row], new: Mapping[str, _Row], home: Day) -> Counter[Day]:
         """The days that have rows of another day, with their number.

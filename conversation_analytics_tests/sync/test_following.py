@@ -187,6 +187,25 @@ def test_merges_one_after_the_other_settle_their_tokens(follow: NewFollower) -> 
         assert_is_the_source(follower)
 
 
+@pytest.mark.parametrize("start", [FIRST, None])
+@pytest.mark.parametrize("merge", [False, True])
+def test_of_two_new_rows_with_one_id_both_are_found_and_only_once(
+    follow: NewFollower, merge: bool, start: date | None
+) -> None:
+    follower = follow("uuid", merge=merge)
+    filled(follower)
+
+    follower.source.insert("conversations", conversation("c1", start and at(start)))
+    follower.source.insert("conversations", conversation("c1", at(SECOND)))
+    follower.sync()
+    assert_is_the_source(follower)
+    assert follower.look().rows["changes"] == 2
+    assert follower.pending() == []
+
+    follower.source.edit("conversations", follower.source.keys("conversations")[-1], title="edited")
+    synced(follower)
+
+
 @pytest.mark.parametrize("day", [SECOND, None])
 @pytest.mark.parametrize("merge", [False, True])
 def test_identical_duplicates_are_found_once(
