@@ -24,6 +24,12 @@ from conversation_analytics.transforms.staging import Staging
 # The days that list rows which belong to another day now, each with that day.
 Moves = set[tuple[Day, Day]]
 
+# What a day counts of rows that may belong to a conversation of another day once there is one.
+_FOR_WANT_OF_IT: dict[SourceTable, str] = {
+    "conversations": "conversations_quarantined",
+    "messages": "quarantined_orphan_message",
+}
+
 
 class Closure:
     """Follows the rows of a reading between days, where rows have primary keys.
@@ -103,11 +109,10 @@ class Closure:
         if not len(self._snapshot.entries) and not self._lake.days(RAW):
             return set()
         found = self._from(table, [UNKNOWN_DAY], self._read)
-        if table == "messages":
-            # A message that was never edited can only have been an orphan on its own day.
-            arrived = self._rows.arrived_messages(self._read)
-            for own in self._with_orphans(arrived.keys() - self._read):
-                found |= self._from(table, [own], arrived[own])
+        # A row that was never edited can only have been in quarantine on its own day.
+        arrived = self._rows.arrived(table, self._read)
+        for own in self._with_quarantined(table, arrived.keys() - self._read):
+            found |= self._from(table, [own], arrived[own])
         edited = self._rows.arrived_edited(table, self._read, self._unread_from)
         if edited:
             for key, days in self._known.days_with(table, edited.keys()).items():
@@ -123,6 +128,6 @@ class Closure:
             if new != old
         }
 
-    def _with_orphans(self, days: Collection[date]) -> list[date]:
+    def _with_quarantined(self, table: SourceTable, days: Collection[date]) -> list[date]:
         there = self._lake.manifests(RAW, sorted(days))
-        return [day for day, one in there.items() if one.counts.get("quarantined_orphan_message")]
+        return [day for day, one in there.items() if one.counts.get(_FOR_WANT_OF_IT[table])]

@@ -66,15 +66,15 @@ class FollowedRows:
             found.setdefault(owner, set()).add(self._day(day))
         return found
 
-    def arrived_messages(self, days: Collection[date]) -> dict[date, set[date]]:
-        """Messages that are new to `days`, by the day they were made on, if that is another."""
+    def arrived(self, table: SourceTable, days: Collection[date]) -> dict[date, set[date]]:
+        """Rows that are new to `days`, by the day they were made on, if that is another."""
         query = """
-            SELECT DISTINCT p.day, p.own_day FROM messages_placed p
-            ANTI JOIN messages_recorded USING (pk)
+            SELECT DISTINCT p.day, p.own_day FROM {0}_placed p
+            ANTI JOIN {0}_recorded USING (pk)
             WHERE p.day IN {1} AND p.fate <> 'elsewhere' AND p.own_day <> p.day
         """
         found: dict[date, set[date]] = {}
-        for day, own in self._fetch(query.format("", self._numbers(days))):
+        for day, own in self._fetch(query.format(table, self._numbers(days))):
             found.setdefault(self._calendar.day(own), set()).add(self._calendar.day(day))
         return found
 

@@ -6,7 +6,7 @@
 --      day     number of the local day it is kept on; null when it cannot be told
 --      fate    represented | soft_deleted | duplicate | quarantined | elsewhere
 --      started when the conversation started (conversations only), microseconds
---      own_day number of the day it was made on (messages only); null if that is no day of ours
+--      own_day number of the day it was made on; null if that is no day of ours
 
 -- A row from before the first day or from the future is out of range.
 CREATE OR REPLACE TEMP VIEW conversations_judged AS
@@ -79,7 +79,7 @@ SELECT coalesce(d.day, j.own_day) AS day,
             WHEN r.rank > 1 AND r.same_age THEN 'same id and time as a row with other content, which came first'
             WHEN r.rank > 1 THEN 'an older version of a row that was kept'
             WHEN d.started IS NULL THEN 'it has neither a creation time nor messages' END AS detail,
-       d.started, j.id, j.conversation_id, j.updated, j.edited, j.pk, j.hash, j.payload_at, j.payload_size
+       d.started, j.id, j.conversation_id, j.updated, j.edited, j.own_day, j.pk, j.hash, j.payload_at, j.payload_size
 FROM conversations_judged j
 LEFT JOIN conversations_ranked r USING (seq)
 LEFT JOIN conversation_days d ON d.id = j.id

@@ -119,19 +119,22 @@ class Reading:
             return None
         staging = self._staging
         staging.add(recorded)
-        touched: set[str] = set()
+        named: dict[SourceTable, set[str]] = {}
         for table, rows in changed.items():
             pages = chain([rows.page(table)], queries.rows_by_key(table, sorted(rows.unseen)))
-            touched |= staging.replace(table, rows.keys, pages)
+            named[table] = staging.replace(table, rows.keys, pages)
         self._closure.record(days)
         here = self._known("day", pa.array(sorted(days), pa.date32()))
+        arrived = sorted(named["conversations"] - here)
+        if arrived and not staging.keyed:  # another row with the same id may be of another day
+            staging.add(queries.conversations_by_id(arrived), once=True)
         self._add_owners(queries, here, missing=set())
         new = sorted(staging.conversation_ids() - here)
         if new:
             staging.add(queries.messages_of(new), once=True)
         if self._info.ordered:
             staging.order_by_key()
-        self._order_ties(among=touched)
+        self._order_ties(among=set().union(*named.values()))
         placement = self._place()
         return None if _dragged(self._moves(placement), set(days)) else placement
 

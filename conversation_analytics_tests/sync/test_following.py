@@ -16,7 +16,7 @@ from conversation_analytics_tests.sync.follower import Follower
 from conversation_analytics_tests.sync.memory_source import Key
 from conversation_analytics_tests.sync.promises import assert_is_the_source
 
-FIRST, SECOND = date(2024, 4, 2), date(2024, 4, 3)
+FIRST, SECOND, LAST = date(2024, 4, 2), date(2024, 4, 3), date(2024, 4, 7)
 
 
 def at(day: date, hour: int = 10) -> str:
@@ -204,6 +204,28 @@ def test_of_two_new_rows_with_one_id_both_are_found_and_only_once(
 
     follower.source.edit("conversations", follower.source.keys("conversations")[-1], title="edited")
     synced(follower)
+
+
+@pytest.mark.parametrize("start", [FIRST, None])
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_bad_row_is_where_the_good_one_with_its_id_is(
+    follow: NewFollower, merge: bool, between: bool, start: date | None
+) -> None:
+    follower = follow("uuid", merge=merge)
+    filled(follower)
+    follower.source.insert("conversations", conversation("c2", at(LAST)))
+    synced(follower)
+
+    bad = {**conversation("c1", start and at(start)), "title": {"no": "text"}}
+    follower.source.insert("conversations", bad)
+    if between:
+        synced(follower)
+    follower.source.insert("conversations", conversation("c1", at(LAST)))
+    follower.sync()
+    assert_is_the_source(follower)
+    assert follower.look().rows["changes"] >= 1
+    assert follower.pending() == []
 
 
 @pytest.mark.parametrize("day", [SECOND, None])
