@@ -104,6 +104,10 @@ class SourceAndLake(RuleBasedStateMachine):
     def insert_conversation(self, id_: str, at: str | None, late: float) -> None:
         self._insert("conversations", conversation(id_, at), late)
 
+    @rule(id_=conversation_ids, at=starts, bad=st.integers(0, 1))
+    def insert_a_conversation_that_cannot_be_used(self, id_: str, at: str | None, bad: int) -> None:
+        self._insert("conversations", {**conversation(id_, at), **bad_values["conversations"][bad]})
+
     @rule(owner=conversation_ids, at=times, late=seen_after)
     def insert_message(self, owner: str, at: str, late: float) -> None:
         self._insert("messages", self._message(owner, at), late)
