@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -61,6 +62,7 @@ OF_PAGES = {
     "from a few rows earlier on": LATER_PAGES,
 }
 PLACES = dict.fromkeys(RETRIED, POSITIONS) | OF_PAGES
+LIMIT = re.compile(r"&limit=\d+")
 ANYWHERE = [fault for fault in RETRIED if fault not in OF_PAGES]
 
 # What a reading of few days asks, by what only questions of the kind have in them.
@@ -130,6 +132,11 @@ def position(site: Site, name: str) -> str:
     }[name]
 
 
+def of_any_size(question: str) -> str:
+    """The question without how many rows it asks for: fewer, where their count was odd."""
+    return LIMIT.sub("", question)
+
+
 def second_of(site: Site, kind: str) -> str:
     """The question for the second page of a kind."""
     return [one for one in site.questions if KINDS[kind] in where(one)][1]
@@ -153,7 +160,7 @@ def test_a_spoilt_answer_is_asked_for_again(
     assert content_hashes(whole.read(tmp_path)) == whole.hashes
 
     assert plan.spoiled == 1
-    assert plan.asked.count(question) > 1
+    assert [of_any_size(one) for one in plan.asked].count(of_any_size(question)) > 1
 
 
 @pytest.mark.parametrize(("fault", "at"), sweep(dict.fromkeys(SLOW, POSITIONS)))
