@@ -79,6 +79,7 @@ class SourceInfo:
             (integer keys and files do, UUID keys do not).
         change_columns: by table, the columns that tell when a row was made or last changed;
             empty where a source cannot be asked for changes.
+        creation_columns: by table, those of them that tell when a row was made.
         version: text that differs whenever any row may differ; null where that costs a reading.
         details: more for people: API version, page cap, change columns, precision …
     """
@@ -92,6 +93,7 @@ class SourceInfo:
     messages: TableInfo
     details: dict[str, str] = field(default_factory=dict)
     change_columns: dict[SourceTable, tuple[str, ...]] = field(default_factory=dict)
+    creation_columns: dict[SourceTable, tuple[str, ...]] = field(default_factory=dict)
     version: str | None = None
 
 

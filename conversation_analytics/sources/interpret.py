@@ -303,6 +303,7 @@ def build_interpreter(mapping: FieldMapping, info: SourceInfo) -> Interpreter:
             system=system,
             primary_key=there.primary_key,
             change_times=info.change_columns.get(table, ()),
+            creation_times=info.creation_columns.get(table, ()),
             amounts=of_table.amounts,
             objects=of_table.objects,
         )

@@ -38,6 +38,7 @@ class ResolvedTable(BaseModel):
         system: columns the source adds by itself, left out of row hashes.
         primary_key: column that tells one source row from another, null where there is none.
         change_times: columns that tell when a row was made or last changed.
+        creation_times: those of them that tell when it was made.
         amounts: columns whose decimals are written one way in attributes.
         objects: columns whose JSON text is written as the object it holds in attributes.
     """
@@ -49,6 +50,7 @@ class ResolvedTable(BaseModel):
     system: frozenset[str]
     primary_key: str | None = None
     change_times: tuple[str, ...] = ()
+    creation_times: tuple[str, ...] = ()
     amounts: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
@@ -28,6 +28,7 @@ from conversation_analytics.sources.base import SOURCE_TABLES, Page, SourceTable
 from conversation_analytics.sources.columns import instants, judge
 from conversation_analytics.sources.decode import Texts, decode
 from conversation_analytics.sources.interpret import Interpreter
+from conversation_analytics.sources.resolved import ResolvedTable
 from conversation_analytics.sources.transposed import Columns
 from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
 from conversation_analytics.transforms.spool import Spool
@@ -58,6 +59,7 @@ _STAGED = pa.schema(
 )
 _NUMBER = pa.field("seq", pa.int64())  # numbers the rows, whichever reading they are of
 _OWN_DAY = pa.field("own_day", pa.int64())  # number of the day it was made on
+_LONG_AGO = 0  # 1970
 _BEFORE_ALL_DAYS = np.iinfo(np.int64).min
 _PLACES = pa.schema([("payload_at", pa.int64()), ("payload_size", pa.int64())])
 _KEYS = _STAGED.remove(_STAGED.get_field_index("payload"))
@@ -84,7 +86,7 @@ def stage_page(task: StagingTask) -> tuple[SourceTable, pa.RecordBatch]:
         _keys(resolved.primary_key, rows),
         *judged,
         resolved.row_hashes(decoded, rows, judged.reasons),
-        _edited(resolved.change_times, rows),
+        _edited(resolved, rows),
     )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _STAGED)]  # noqa: B905
     return page.table, pa.record_batch([*arrays, _array(decoded.payloads)], schema=_STAGED)
@@ -103,16 +105,25 @@ def _keys(column: str | None, rows: Columns) -> list[str | None]:
     return [None if key is None else str(key) for key in found]
 
 
-def _edited(change_times: Sequence[str], rows: Columns) -> pa.Array:
-    """When each row was made, if it may have been changed since, in that second even; else null."""
-    cells = [rows[name] for name in change_times]
+def _edited(resolved: ResolvedTable, rows: Columns) -> pa.Array:
+    """When each row was made, if it may have been changed since, in that second even; else null.
+
+    Long ago where nothing tells when it was made.
+    """
+    made = _earliest(rows, resolved.creation_times)
+    changed = _earliest(rows, set(resolved.change_times).difference(resolved.creation_times))
+    earliest = pc.min_element_wise(made, changed)
+    since = pc.if_else(made.is_valid(), earliest, pa.scalar(_LONG_AGO, pa.int64()))
+    return pc.if_else(changed.is_valid(), since, pa.scalar(None, pa.int64()))
+
+
+def _earliest(rows: Columns, columns: Iterable[str]) -> pa.Array:
+    """The earliest of each row's times, in microseconds; null where it has none."""
+    cells = [rows[name] for name in columns]
     told = [column for column in cells if column.count(None) < len(column)]
-    if len(told) < 2:
+    if not told:
         return pa.nulls(len(rows), pa.int64())
-    times = [pa.array(instants(column)[0], pa.int64()) for column in told]
-    known = sum(np.asarray(column.is_valid()) for column in times)
-    earliest = pc.min_element_wise(*times)
-    return pc.if_else(pa.array(known > 1), earliest, pa.scalar(None, pa.int64()))
+    return pc.min_element_wise(*(pa.array(instants(column)[0], pa.int64()) for column in told))
 
 
 class Staging:

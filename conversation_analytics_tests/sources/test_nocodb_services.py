@@ -202,11 +202,13 @@ def test_the_probe_learns_both_kinds_of_table(own: Place, dify: Place) -> None:
     info = own.source().probe()
     assert (info.conversations.key_type, info.ordered) == ("integer", True)
     assert {"Id", "CreatedAt", "UpdatedAt"} <= info.messages.system_columns
+    assert info.creation_columns["messages"] == ("CreatedAt",)
     assert info.messages.rows == 4 * (CONVERSATIONS + len(ODD_IDS))
     assert abs(info.clock - datetime.now(UTC)) < timedelta(seconds=30)
     fronted = dify.source().probe()
     assert (fronted.messages.key_type, fronted.ordered) == ("uuid", False)
     assert fronted.messages.system_columns == frozenset()
+    assert fronted.creation_columns["messages"] == ("created_at",)
     assert fronted.conversations.range_filterable
     assert fronted.details["page_cap"] == "1000"
     by_id = dify.source(

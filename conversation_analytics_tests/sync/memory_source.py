@@ -155,6 +155,7 @@ class MemorySource:
             clock=self._second(),
             ordered=self._keys == "integer",
             change_columns=dict.fromkeys(SOURCE_TABLES, columns),
+            creation_columns=dict.fromkeys(SOURCE_TABLES, columns[:1]),
             **tables,
         )
 

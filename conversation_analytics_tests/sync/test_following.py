@@ -84,6 +84,20 @@ def test_a_row_that_has_no_day_any_more_leaves_the_one_it_had(follow: NewFollowe
     synced(follower)
 
 
+@pytest.mark.parametrize("keys", ["integer", "uuid", "own"])
+@pytest.mark.parametrize("start", [None, "yesterday", at(SECOND)])
+def test_a_row_in_quarantine_leaves_its_day_when_its_start_is_edited(
+    follow: NewFollower, keys: str, start: str | None
+) -> None:
+    follower = follow(keys)
+    owner, _ = filled(follower)
+    follower.source.edit("conversations", owner, title={"no": "text"})
+    synced(follower)
+
+    follower.source.edit("conversations", owner, created_at=start)
+    synced(follower)
+
+
 def test_orphans_are_adopted_where_the_lake_knows_nothing_but_orphans(follow: NewFollower) -> None:
     follower = follow()
     follower.source.insert("messages", message("m0", "c0", at(FIRST)))

@@ -47,6 +47,7 @@ class Column:
         kind: what its values can be compared with.
         added: whether NocoDB adds or derives it, so that it is never data.
         type: what kind of values it holds: `kind`, or if that says little, NocoDB's own word.
+        made: whether NocoDB writes into it when a row was made.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Column:
     kind: Kind
     added: bool
     type: str
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,18 @@ class Table:
         NocoDB's own if it keeps them, because it sets them itself at each change; else the
         mapped times.
         """
-        own = tuple(c.title for c in self.columns.values() if c.kind == "time" and c.added)
         mapped = [*self.of("created_at"), *self.of("updated_at")]
-        titles = own or tuple(column.title for column in mapped if column.kind == "time")
+        titles = [column.title for column in self._own_times() or mapped if column.kind == "time"]
         return tuple(dict.fromkeys(titles))
+
+    def creation_columns(self) -> tuple[str, ...]:
+        """Those of the change columns that tell when a row was made."""
+        made = [column for column in self._own_times() if column.made]
+        titles = [column.title for column in made or self.of("created_at")]
+        return tuple(title for title in titles if title in self.change_columns())
+
+    def _own_times(self) -> list[Column]:
+        return [c for c in self.columns.values() if c.kind == "time" and c.added]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +282,8 @@ def _column(meta: dict[str, Any]) -> Column:
     added = bool(meta.get("system")) or uidt in OWN or uidt in DERIVED or uidt in LINKS
     kind = _kind(uidt, meta.get("dt"))
     type_ = uidt if kind == "other" else kind
-    return Column(str(meta["id"]), str(meta["title"]), kind, added, type_)
+    made = uidt == "CreatedTime"
+    return Column(str(meta["id"]), str(meta["title"]), kind, added, type_, made)
 
 
 def _kind(uidt: str, data_type: object) -> Kind:

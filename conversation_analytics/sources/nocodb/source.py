@@ -131,6 +131,10 @@ class NocoDBSource:
                 "conversations": base.conversations.change_columns(),
                 "messages": base.messages.change_columns(),
             },
+            creation_columns={
+                "conversations": base.conversations.creation_columns(),
+                "messages": base.messages.creation_columns(),
+            },
         )
 
     def scan(self, table: SourceTable) -> Iterator[Page]:
