@@ -1,0 +1,1 @@
+"""Categories of messages and conversations: language, sentiment, intent and topic."""

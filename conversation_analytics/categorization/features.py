@@ -1,0 +1,210 @@
+"""One pass over texts for every model: their words, pairs of words and pieces of words, hashed.
+
+A chunk of texts is one array of code points, and every step a NumPy operation on all of it, so
+that the pass costs about as much per character as reading it. Words are hashed by a polynomial
+over their code points; features are those hashes put into `BUCKETS` (the hashing trick,
+Weinberger et al. 2009), so models need no vocabulary and hold no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conversation_analytics.categorization.characters import (
+    DIGIT,
+    IGNORED,
+    LETTER,
+    SPACE,
+    Codes,
+    Kinds,
+    code_points,
+    kinds_of,
+)
+from conversation_analytics.categorization.text import normalized
+
+Hashes = NDArray[np.uint64]
+Places = NDArray[np.int64]
+
+FEATURES_VERSION: Final = "1"
+"""Changes whenever the same text may give other features: models fit one version."""
+
+BUCKET_BITS: Final = 20
+BUCKETS: Final = 1 << BUCKET_BITS
+
+_GRAMS = (2, 3, 4, 5)
+_LONGEST_WORD = 64  # a longer run of letters is no word, and is cut here
+_APOSTROPHE = ord("'")
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_MIXER = np.uint64(0xD6E8FEB86659FD93)
+_SPREADER = np.uint64(0x9FB21C651E98DF25)
+_HALF = np.uint64(32)
+
+
+class Found(NamedTuple):
+    """Features of one kind, in the order of the texts.
+
+    Attributes:
+        hashes: of each.
+        starts: place of its first code point in the chunk.
+        ends: place behind its last.
+    """
+
+    hashes: Hashes
+    starts: Places
+    ends: Places
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is in a chunk of texts.
+
+    Attributes:
+        count: texts.
+        codes: code points of all texts, each between single spaces.
+        docs: the text each of them belongs to.
+        words: single words, glyphs and symbols.
+        pairs: words with the next one.
+        grams: pieces of words, by length.
+    """
+
+    count: int
+    codes: Codes
+    docs: NDArray[np.int32]
+    words: Found
+    pairs: Found
+    grams: tuple[Found, ...]
+
+    @property
+    def kinds(self) -> tuple[Found, ...]:
+        """Every kind of feature."""
+        return (self.words, self.pairs, *self.grams)
+
+    @cached_property
+    def entries(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Text and bucket of every feature, each once a text, in ascending order."""
+        keys = np.concatenate(
+            [
+                (self.docs[kind.starts].astype(np.uint64) << np.uint64(BUCKET_BITS))
+                | buckets(kind.hashes)
+                for kind in self.kinds
+            ]
+        )
+        keys.sort()
+        first = np.ones(len(keys), dtype=bool)
+        np.not_equal(keys[1:], keys[:-1], out=first[1:])
+        keys = keys[first]
+        docs = (keys >> np.uint64(BUCKET_BITS)).astype(np.int32)
+        return docs, (keys & np.uint64(BUCKETS - 1)).astype(np.int32)
+
+    def written(self, start: int, end: int) -> str:
+        """The text of a feature."""
+        return self.codes[start:end].tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def buckets(hashes: Hashes) -> Hashes:
+    """The bucket of each hash: its highest bits, which are the best mixed."""
+    return hashes >> np.uint64(64 - BUCKET_BITS)
+
+
+def extract(texts: Sequence[str]) -> Features:
+    """The features of texts, of which a chunk should have a few million characters at most."""
+    prepared = [normalized(text).replace("’", "'") for text in texts]
+    lengths = np.fromiter(map(len, prepared), dtype=np.int64, count=len(prepared))
+    codes = code_points(f" {'  '.join(prepared)} " if prepared else "")
+    docs = np.repeat(np.arange(len(prepared), dtype=np.int32), lengths + 2)
+    codes, kinds, docs = _tidied(codes, docs)
+    values = (codes.astype(np.uint64) + np.uint64(1)) * _SPREADER
+    values ^= values >> _HALF
+    words, unmixed = _words(values, kinds)
+    return Features(
+        len(prepared),
+        codes,
+        docs,
+        words,
+        _pairs(unmixed, words, docs),
+        tuple(_grams(values, kinds)),
+    )
+
+
+def _tidied(codes: Codes, docs: NDArray[np.int32]) -> tuple[Codes, Kinds, NDArray[np.int32]]:
+    """Without what does not show, spaces that follow spaces, and characters said thrice."""
+    kinds = kinds_of(codes)
+    shows = kinds != IGNORED
+    if not shows.all():
+        codes, kinds, docs = codes[shows], kinds[shows], docs[shows]
+    keep = np.ones(len(codes), dtype=bool)
+    space = kinds == SPACE
+    keep[1:] = ~(space[1:] & space[:-1] & (docs[1:] == docs[:-1]))
+    thrice = (codes[2:] == codes[1:-1]) & (codes[2:] == codes[:-2]) & (kinds[2:] != DIGIT)
+    keep[2:] &= ~(thrice & ~space[2:])
+    codes, kinds, docs = codes[keep], kinds[keep], docs[keep]
+    codes[kinds == SPACE] = ord(" ")
+    inner = np.flatnonzero(codes[1:-1] == _APOSTROPHE) + 1
+    inner = inner[(kinds[inner - 1] == LETTER) & (kinds[inner + 1] == LETTER)]
+    kinds[inner] = LETTER
+    return codes, kinds, docs
+
+
+def _words(values: Hashes, kinds: Kinds) -> tuple[Found, Hashes]:
+    """Runs of letters and digits; other characters alone. And their hashes before mixing."""
+    wordy = (kinds == LETTER) | (kinds == DIGIT)
+    places = np.flatnonzero(kinds != SPACE)
+    begins = np.ones(len(places), dtype=bool)
+    begins[1:] = ~(wordy[places[1:]] & wordy[places[1:] - 1])
+    if not len(places):
+        nothing = np.zeros(0, dtype=np.int64)
+        return Found(nothing.astype(np.uint64), nothing, nothing), nothing.astype(np.uint64)
+    firsts = np.flatnonzero(begins)
+    counts = np.diff(firsts, append=len(places))
+    starts = places[firsts]
+    inside = np.minimum(places - np.repeat(starts, counts), _LONGEST_WORD - 1)
+    hashes = np.add.reduceat(values[places] * _POWERS[inside], firsts)
+    return Found(_mixed(hashes, 1), starts, starts + counts), hashes
+
+
+def _pairs(hashes: Hashes, words: Found, docs: NDArray[np.int32]) -> Found:
+    owners = docs[words.starts]
+    together = np.flatnonzero(owners[1:] == owners[:-1])
+    pairs = hashes[together] * _MULTIPLIER + hashes[together + 1]
+    return Found(_mixed(pairs, 2), words.starts[together], words.ends[together + 1])
+
+
+def _grams(values: Hashes, kinds: Kinds) -> Iterator[Found]:
+    """Pieces of each length, with a space only at their ends; single glyphs are words already."""
+    space = kinds == SPACE
+    before = np.cumsum(space, dtype=np.int32)  # spaces up to and with each place
+    rolling = values
+    for size in range(2, _GRAMS[-1] + 1):
+        rolling = rolling[:-1] * _MULTIPLIER + values[size - 1 :]
+        if len(rolling) == 0 or size > len(values):
+            starts = np.zeros(0, dtype=np.int64)
+        elif size == 2:
+            starts = np.flatnonzero(~(space[:-1] & space[1:]))
+        else:
+            last = len(values) - size
+            starts = np.flatnonzero(before[size - 2 : last + size - 1] == before[: last + 1])
+        if size in _GRAMS:
+            yield Found(_mixed(rolling[starts], size + 1), starts, starts + size)
+
+
+def _mixed(hashes: Hashes, kind: int) -> Hashes:
+    """Hashes whose bits all depend on all bits, other ones for each kind of feature."""
+    mixed = (hashes ^ np.uint64(kind * int(_MIXER) % 2**64)) * _MIXER
+    mixed ^= mixed >> _HALF
+    mixed *= _MIXER
+    return mixed ^ (mixed >> _HALF)
+
+
+def _powers() -> Hashes:
+    powers = np.ones(_LONGEST_WORD, dtype=np.uint64)
+    np.multiply.accumulate(np.full(_LONGEST_WORD - 1, _MULTIPLIER, dtype=np.uint64), out=powers[1:])
+    return powers
+
+
+_POWERS: Final = _powers()

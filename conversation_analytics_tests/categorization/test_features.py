@@ -1,0 +1,178 @@
+"""The pass over texts that all models share."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_analytics.categorization.features import BUCKETS, Features, extract
+from conversation_analytics.categorization.text import LONGEST, normalized
+
+SAMPLES = [
+    "Hello WORLD, don't stop!!! 5G",
+    "",
+    " \t\n ",
+    "สวัสดีครับ I'm fine",
+    "你好，世界",
+    "👍🏽 ok 👨‍👩‍👧",
+    "مرحبا بالعالم",
+    "see https://example.com/a?b=c @someone",
+    "\ud800 half a pair",
+    "\x00nul",
+]
+# Thai, Lao, Tibetan and Myanmar, Khmer, kana, Han.
+UNSPACED = re.compile(
+    "[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uaa60-\uaa7f"
+    "\uf900-\ufaff\U00020000-\U000323af]"
+)
+texts = st.one_of(
+    st.sampled_from(SAMPLES),
+    st.text(),
+    st.text(alphabet="ab '’!1 \u200b😀ไก่中"),
+)
+
+
+def words(features: Features, doc: int = 0) -> list[str]:
+    return written(features, doc, 0)
+
+
+def written(features: Features, doc: int, kind: int) -> list[str]:
+    """The features of a kind of a text, as they are written there."""
+    found = features.kinds[kind]
+    places = zip(found.starts.tolist(), found.ends.tolist(), strict=True)
+    return [features.written(*place) for place in places if features.docs[place[0]] == doc]
+
+
+def buckets_of(features: Features, doc: int) -> list[int]:
+    docs, buckets = features.entries
+    return buckets[docs == doc].tolist()
+
+
+def tidied(text: str) -> list[str]:
+    """What shows of a text, character by character, in single spaces: the plain way."""
+    out = [" "]
+    for character in f"{normalized(text).replace('’', chr(39))} ":
+        category = unicodedata.category(character)
+        if category in {"Cf", "Cs", "Cn", "Co"} or 0xFE00 <= ord(character) < 0xFE10:
+            continue
+        space = category[0] == "Z" or category == "Cc"
+        out.append(" " if space else character)
+    single = [one for n, one in enumerate(out) if not (one == " " == out[n - 1] and n)]
+    return [
+        one
+        for n, one in enumerate(single)
+        if n < 2 or one.isdigit() or not one == single[n - 1] == single[n - 2]
+    ]
+
+
+def kind_of(characters: list[str], place: int) -> str:
+    one = characters[place]
+    if one == "'" and 0 < place < len(characters) - 1:
+        beside = (characters[place - 1], characters[place + 1])
+        if all(unicodedata.category(c)[0] in "LM" and not UNSPACED.match(c) for c in beside):
+            return "wordy"
+    if one == " ":
+        return "space"
+    if UNSPACED.match(one) and unicodedata.category(one)[0] in "LM":
+        return "alone"
+    return "wordy" if unicodedata.category(one)[0] in "LMN" else "alone"
+
+
+def plain_words(text: str) -> list[str]:
+    characters = tidied(text)
+    found: list[str] = []
+    for place, one in enumerate(characters):
+        kind = kind_of(characters, place)
+        if kind == "wordy" and place and kind_of(characters, place - 1) == "wordy":
+            found[-1] += one
+        elif kind != "space":
+            found.append(one)
+    return found
+
+
+def plain_grams(text: str, size: int) -> list[str]:
+    joined = "".join(tidied(text))
+    pieces = [joined[n : n + size] for n in range(len(joined) - size + 1)]
+    return [one for one in pieces if " " not in one[1:-1] and one != "  "]
+
+
+@given(texts)
+def test_words_are_runs_of_letters_and_digits_and_everything_else_alone(text: str) -> None:
+    assert words(extract([text])) == plain_words(text)
+
+
+@given(texts)
+def test_pairs_are_words_with_the_next(text: str) -> None:
+    found = [pair.split() for pair in written(extract([text]), 0, 1)]
+    own = plain_words(text)
+    together = list(pairwise(own))
+    assert ["".join(pair) for pair in found] == ["".join(pair) for pair in together]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+@given(text=texts)
+def test_pieces_have_spaces_only_at_their_ends(size: int, text: str) -> None:
+    assert written(extract([text]), 0, size) == plain_grams(text, size)
+
+
+@given(st.lists(texts, max_size=5))
+def test_a_text_has_the_same_features_whatever_is_around_it(some: list[str]) -> None:
+    together = extract(some)
+    assert together.count == len(some)
+    for doc, text in enumerate(some):
+        assert buckets_of(together, doc) == buckets_of(extract([text]), 0)
+
+
+@given(st.lists(texts, max_size=3))
+def test_entries_are_in_order_and_each_once(some: list[str]) -> None:
+    docs, buckets = extract(some).entries
+    keys = docs.astype(np.int64) * BUCKETS + buckets
+    assert (np.diff(keys) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("hel\u200blo", "hello"),
+        ("ＨＥＬＬＯ", "hello"),
+        ("straﬀ", "straff"),
+        ("❤\ufe0f", "❤"),
+        ("\u202ehello\u202c", "hello"),
+        ("soooooo", "soo"),
+        ("see www.example.com", "see https://example.org/?q=1"),
+        ("@anna hi", "@bob hi"),
+        ("look:\n```python\nprint('bad')\n```", "look:"),
+        ("don’t", "don't"),
+        ("a\u00a0 b", "a b"),
+    ],
+)
+def test_what_reads_the_same_is_the_same(one: str, other: str) -> None:
+    assert buckets_of(extract([one]), 0) == buckets_of(extract([other]), 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("111", "11"), ("ab ba", "ba ab"), ("a b", "ab"), ("no good", "good no"), ("é", "e")],
+)
+def test_what_reads_otherwise_is_not(one: str, other: str) -> None:
+    assert buckets_of(extract([one]), 0) != buckets_of(extract([other]), 0)
+
+
+def test_no_two_of_many_words_have_the_same_hash() -> None:
+    some = [f"{a}{b}{c}" for a in "abcdefgh" for b in "aeiouyö" for c in range(400)]
+    features = extract(some)
+    assert len(features.words.hashes) == len(some)
+    assert len(np.unique(features.words.hashes)) == len(some)
+
+
+def test_of_a_long_text_beginning_and_end_count() -> None:
+    features = extract([f"first {'middle ' * 200_000} last"])
+    assert len(features.codes) < LONGEST + 10
+    assert words(features)[0] == "first"
+    assert words(features)[-1] == "last"
