@@ -33,7 +33,7 @@ ROOMS = [
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 FIRST_DAGSTER_RANK = RANK["resources"]
 ONLY_THE_COMMAND_LINE_GENERATES = {"cli", "generator"}
-HEAVY = {"torch", "cudf", "sklearn", "boto3", "pandas"}
+HEAVY = {"torch", "cudf", "sklearn", "boto3", "pandas", "scipy"}
 MOST_LINES = 400
 
 
