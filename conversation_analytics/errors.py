@@ -12,6 +12,10 @@
     │   ├── FencedWriter         a newer writer has claimed the day
     │   ├── StaleInput           an input changed between reading it and committing
     │   └── TornDay              a day's write was cut off half-way
+    ├── CategorizationError      what categories are made with cannot be used
+    │   ├── TaxonomyInvalid      the taxonomy's file has mistakes
+    │   ├── ModelUnusable        a model's file is missing, damaged or of another version
+    │   └── LabelledDataInvalid  a file of labelled texts cannot be read as one
     ├── DataCheckFailed          a blocking check refused a day's rows
     └── MassDeletion             more rows would vanish at once than is allowed
 
@@ -67,6 +71,22 @@ class StaleInput(StorageError):
 
 class TornDay(StorageError):
     """A day's files do not belong to its manifest: its write was cut off half-way."""
+
+
+class CategorizationError(ConversationAnalyticsError):
+    """What categories are made with cannot be used."""
+
+
+class TaxonomyInvalid(CategorizationError):
+    """The taxonomy's file has mistakes; names each with its line."""
+
+
+class ModelUnusable(CategorizationError):
+    """The file of a model is missing, damaged, or of another version than the code."""
+
+
+class LabelledDataInvalid(CategorizationError):
+    """A file of labelled texts cannot be read as one."""
 
 
 class DataCheckFailed(ConversationAnalyticsError):

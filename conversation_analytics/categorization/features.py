@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -59,6 +58,25 @@ class Found(NamedTuple):
     starts: Places
     ends: Places
 
+    def between(self, start: int, stop: int) -> Found:
+        """Those whose code points lie in a range, as seen from its start."""
+        low, high = np.searchsorted(self.starts, (start, stop)).tolist()
+        return Found(
+            self.hashes[low:high], self.starts[low:high] - start, self.ends[low:high] - start
+        )
+
+
+class Entries(NamedTuple):
+    """Texts and what they have.
+
+    Attributes:
+        docs: int32, the text.
+        buckets: int32, the bucket of a feature it has.
+    """
+
+    docs: NDArray[np.int32]
+    buckets: NDArray[np.int32]
+
 
 @dataclass(frozen=True)
 class Features:
@@ -71,6 +89,7 @@ class Features:
         words: single words, glyphs and symbols.
         pairs: words with the next one.
         grams: pieces of words, by length.
+        entries: text and bucket of every feature, each once a text, in ascending order.
     """
 
     count: int
@@ -79,28 +98,27 @@ class Features:
     words: Found
     pairs: Found
     grams: tuple[Found, ...]
+    entries: Entries
 
     @property
     def kinds(self) -> tuple[Found, ...]:
         """Every kind of feature."""
         return (self.words, self.pairs, *self.grams)
 
-    @cached_property
-    def entries(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Text and bucket of every feature, each once a text, in ascending order."""
-        keys = np.concatenate(
-            [
-                (self.docs[kind.starts].astype(np.uint64) << np.uint64(BUCKET_BITS))
-                | buckets(kind.hashes)
-                for kind in self.kinds
-            ]
+    def between(self, first: int, end: int) -> Features:
+        """The features of some texts that follow each other."""
+        start, stop = np.searchsorted(self.docs, (first, end)).tolist()
+        low, high = np.searchsorted(self.entries.docs, (first, end)).tolist()
+        words, pairs, *grams = (kind.between(start, stop) for kind in self.kinds)
+        return Features(
+            end - first,
+            self.codes[start:stop],
+            self.docs[start:stop] - np.int32(first),
+            words,
+            pairs,
+            tuple(grams),
+            Entries(self.entries.docs[low:high] - np.int32(first), self.entries.buckets[low:high]),
         )
-        keys.sort()
-        first = np.ones(len(keys), dtype=bool)
-        np.not_equal(keys[1:], keys[:-1], out=first[1:])
-        keys = keys[first]
-        docs = (keys >> np.uint64(BUCKET_BITS)).astype(np.int32)
-        return docs, (keys & np.uint64(BUCKETS - 1)).astype(np.int32)
 
     def written(self, start: int, end: int) -> str:
         """The text of a feature."""
@@ -122,14 +140,10 @@ def extract(texts: Sequence[str]) -> Features:
     values = (codes.astype(np.uint64) + np.uint64(1)) * _SPREADER
     values ^= values >> _HALF
     words, unmixed = _words(values, kinds)
-    return Features(
-        len(prepared),
-        codes,
-        docs,
-        words,
-        _pairs(unmixed, words, docs),
-        tuple(_grams(values, kinds)),
-    )
+    pairs = _pairs(unmixed, words, docs)
+    grams = tuple(_grams(values, kinds))
+    entries = _entries((words, pairs, *grams), docs)
+    return Features(len(prepared), codes, docs, words, pairs, grams, entries)
 
 
 def _tidied(codes: Codes, docs: NDArray[np.int32]) -> tuple[Codes, Kinds, NDArray[np.int32]]:
@@ -191,6 +205,21 @@ def _grams(values: Hashes, kinds: Kinds) -> Iterator[Found]:
             starts = np.flatnonzero(before[size - 2 : last + size - 1] == before[: last + 1])
         if size in _GRAMS:
             yield Found(_mixed(rolling[starts], size + 1), starts, starts + size)
+
+
+def _entries(kinds: Sequence[Found], docs: NDArray[np.int32]) -> Entries:
+    keys = np.concatenate(
+        [
+            (docs[kind.starts].astype(np.uint64) << np.uint64(BUCKET_BITS)) | buckets(kind.hashes)
+            for kind in kinds
+        ]
+    )
+    keys.sort()
+    first = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    keys = keys[first]
+    found = (keys >> np.uint64(BUCKET_BITS), keys & np.uint64(BUCKETS - 1))
+    return Entries(*(half.astype(np.int32) for half in found))
 
 
 def _mixed(hashes: Hashes, kind: int) -> Hashes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,6 @@ class LinearModel:
         weights: float32, buckets × labels.
         dense: float32, further numbers of a text × labels.
         bias: float32, of each label.
-        temperature: what scores are divided by for their softmax to be probabilities as good as
-            they look (Guo et al. 2017), measured on texts that the weights were not fitted to.
     """
 
     labels: tuple[str, ...]
@@ -72,10 +70,9 @@ class LinearModel:
     weights: Floats
     dense: Floats
     bias: Floats
-    temperature: float = 1.0
 
     def scores(self, matrix: csr_matrix, dense: Dense) -> Floats:
-        """Texts × labels, before softmax.
+        """Texts × labels; the highest tells the label.
 
         Args:
             matrix: `Vocabulary.matrix` of the texts.
@@ -84,13 +81,9 @@ class LinearModel:
         scores: Floats = matrix @ self.weights + dense @ self.dense + self.bias
         return scores
 
-    def probabilities(self, matrix: csr_matrix, dense: Dense) -> Floats:
-        """Texts × labels, each row adding up to 1."""
-        return softmax(self.scores(matrix, dense) / np.float32(self.temperature))
 
-
-def softmax(scores: Floats) -> Floats:
+def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     """Rows as probabilities."""
-    raised: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
+    raised: NDArray[Any] = np.exp(scores - scores.max(axis=1, keepdims=True))
     raised /= raised.sum(axis=1, keepdims=True)
     return raised

@@ -70,21 +70,18 @@ def test_a_text_that_matters_more_is_fitted_better() -> None:
     assert likelihood(importance) > likelihood(None) + 0.05
 
 
-def test_a_model_scores_further_numbers_too_and_its_temperature_evens_out() -> None:
+def test_a_model_scores_further_numbers_too() -> None:
     known = vocabulary(TEXTS)
-    matrix = known.matrix(extract(TEXTS))
-    numbers = np.array([[1.0], [0], [0], [0], [0], [0], [0], [0]], dtype=np.float32)
+    numbers = np.arange(len(TEXTS), dtype=np.float32)[:, None]
     model = LinearModel(
         labels=("a", "b"),
         vocabulary=known,
         weights=np.zeros((len(known.buckets), 2), dtype=np.float32),
         dense=np.array([[2.0, 0.0]], dtype=np.float32),
-        bias=np.array([0.0, 0.0], dtype=np.float32),
-        temperature=2.0,
+        bias=np.array([1.0, 0.0], dtype=np.float32),
     )
-    found = model.probabilities(matrix, numbers)
-    assert found[0] == pytest.approx([np.e / (1 + np.e), 1 / (1 + np.e)])
-    assert found[1] == pytest.approx([0.5, 0.5])
+    found = model.scores(known.matrix(extract(TEXTS)), numbers)
+    assert found == pytest.approx(np.array([[2.0 * n + 1, 0] for n in range(len(TEXTS))]))
 
 
 def test_a_vector_of_a_text_is_the_direction_of_the_sum_of_its_words() -> None:

@@ -1,0 +1,231 @@
+"""The user's intents and topics, read from a YAML file; says what is wrong with it, and where."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import orjson
+import yaml
+
+from conversation_analytics.errors import TaxonomyInvalid
+
+TaxonomyTask = Literal["intent", "topic"]
+
+_SECTIONS: Final[Mapping[str, TaxonomyTask]] = {"intents": "intent", "topics": "topic"}
+_TEXT_FIELDS: Final = ("name", "description", "parent")
+_LIST_FIELDS: Final = ("keywords", "patterns", "examples")
+_NAME: Final = re.compile(r"[\w][\w .&/-]*")
+_RESERVED: Final = frozenset({"unknown"})
+_MOST_LABELS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Label:
+    """One intent or topic.
+
+    Attributes:
+        name: what it is called everywhere.
+        description: what belongs to it, for people.
+        parent: the label it is part of.
+        keywords: words and phrases that tell it by themselves.
+        patterns: regular expressions that do.
+        examples: texts that are about it; a model learns from them.
+        line: where it is in the file.
+    """
+
+    name: str
+    description: str = ""
+    parent: str | None = None
+    keywords: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Section:
+    """The labels of a task.
+
+    Attributes:
+        task: the task.
+        labels: in the file's order.
+    """
+
+    task: TaxonomyTask
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels' names."""
+        return tuple(label.name for label in self.labels)
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of everything that decides which text gets which label."""
+        decides = [
+            [one.name, one.parent, one.keywords, one.patterns, one.examples] for one in self.labels
+        ]
+        return blake2b(orjson.dumps([self.task, decides]), digest_size=6).hexdigest()
+
+    def ancestors(self, name: str) -> Iterator[str]:
+        """A label's parent, that one's parent, and so on."""
+        parents = {label.name: label.parent for label in self.labels}
+        while (parent := parents.get(name)) is not None:
+            yield parent
+            name = parent
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Intents and topics.
+
+    Attributes:
+        file: where it was read.
+        sections: by task.
+    """
+
+    file: Path
+    sections: Mapping[TaxonomyTask, Section] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Hash of all sections' versions."""
+        versions = [self.sections[task].version for task in sorted(self.sections)]
+        return blake2b("".join(versions).encode(), digest_size=6).hexdigest()
+
+
+def load_taxonomy(file: Path) -> Taxonomy:
+    """Read a taxonomy.
+
+    Raises:
+        TaxonomyInvalid: names every mistake with its line.
+    """
+    try:
+        text = file.read_text("utf-8-sig")
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaxonomyInvalid(f"{file} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise TaxonomyInvalid(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    reader = _Reader()
+    sections = {section.task: section for section in reader.sections(root)}
+    if reader.mistakes:
+        listed = "; ".join(f"line {line}: {what}" for line, what in sorted(reader.mistakes))
+        raise TaxonomyInvalid(f"{file}: {listed}")
+    return Taxonomy(file, sections)
+
+
+class _Reader:
+    """Turns YAML nodes into sections, and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.mistakes: list[tuple[int, str]] = []
+
+    def sections(self, root: Any) -> Iterator[Section]:
+        if not isinstance(root, yaml.MappingNode):
+            self._wrong(root, f"must be a mapping with {' and '.join(_SECTIONS)}")
+            return
+        for key, value in root.value:
+            task = _SECTIONS.get(key.value)
+            if task is None:
+                self._wrong(key, f"{key.value!r} is none of {', '.join(_SECTIONS)}")
+            elif not isinstance(value, yaml.SequenceNode):
+                self._wrong(value, f"{key.value} must be a list")
+            else:
+                labels = [label for node in value.value for label in self._label(node)]
+                self._check(labels)
+                yield Section(task, tuple(labels))
+
+    def _label(self, node: Any) -> Iterator[Label]:
+        if not isinstance(node, yaml.MappingNode):
+            self._wrong(node, "must be a mapping with a name")
+            return
+        fields: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.value in fields:
+                self._wrong(key, f"{key.value!r} is there twice")
+            elif key.value in _TEXT_FIELDS:
+                fields[key.value] = self._text(key.value, value)
+            elif key.value in _LIST_FIELDS:
+                fields[key.value] = tuple(self._texts(key.value, value))
+            else:
+                allowed = ", ".join((*_TEXT_FIELDS, *_LIST_FIELDS))
+                self._wrong(key, f"{key.value!r} is none of {allowed}")
+        name = fields.get("name")
+        if not name:
+            self._wrong(node, "has no name")
+        elif not _NAME.fullmatch(name) or name in _RESERVED:
+            self._wrong(node, f"{name!r} cannot be a name: use letters, digits, spaces and .&/-_")
+        else:
+            yield Label(line=_line(node), **fields)
+
+    def _text(self, field_: str, node: Any) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self._wrong(node, f"{field_} must be a text")
+            return None
+        return node.value or None if field_ == "parent" else node.value
+
+    def _texts(self, field_: str, node: Any) -> Iterator[str]:
+        if not isinstance(node, yaml.SequenceNode):
+            self._wrong(node, f"{field_} must be a list of texts")
+            return
+        for item in node.value:
+            if not isinstance(item, yaml.ScalarNode) or not item.value.strip():
+                self._wrong(item, f"{field_} must be texts that are not empty")
+                continue
+            if field_ == "patterns":
+                self._compile(item)
+            yield item.value
+
+    def _compile(self, node: Any) -> None:
+        try:
+            re.compile(node.value)
+        except re.error as error:
+            self._wrong(node, f"{node.value!r} is no regular expression ({error})")
+
+    def _check(self, labels: list[Label]) -> None:
+        """What only all labels together can get wrong."""
+        if len(labels) > _MOST_LABELS:
+            self._say(labels[_MOST_LABELS].line, f"more than {_MOST_LABELS:,} labels")
+        counts = Counter(label.name for label in labels)
+        parents = {label.name: label.parent for label in labels}
+        used = set(parents.values())
+        for label in labels:
+            if counts[label.name] > 1:
+                self._say(label.line, f"{label.name!r} is there {counts[label.name]} times")
+            if label.parent is not None and label.parent not in parents:
+                self._say(label.line, f"{label.name!r} has the parent {label.parent!r}, no label")
+            if _is_above_itself(label.name, parents):
+                self._say(label.line, f"{label.name!r} is above itself by its parents")
+            empty = not (label.keywords or label.patterns or label.examples)
+            if empty and label.name not in used:
+                self._say(
+                    label.line,
+                    f"{label.name!r} has neither keywords, patterns nor examples, so nothing "
+                    "would ever be one",
+                )
+
+    def _wrong(self, node: Any, what: str) -> None:
+        self._say(_line(node), what)
+
+    def _say(self, line: int, what: str) -> None:
+        self.mistakes.append((line, what))
+
+
+def _line(node: Any) -> int:
+    return node.start_mark.line + 1 if node is not None else 1
+
+
+def _is_above_itself(name: str, parents: Mapping[str, str | None]) -> bool:
+    seen, above = {name}, parents.get(name)
+    while above is not None and above not in seen:
+        seen.add(above)
+        above = parents.get(above)
+    return above == name

@@ -1,0 +1,125 @@
+"""A taxonomy's file: what is read from it, and what is said of its mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from conversation_analytics.categorization.taxonomy import Taxonomy, load_taxonomy
+from conversation_analytics.errors import TaxonomyInvalid
+
+GOOD = """
+    intents:
+      - name: cancel
+        description: Wants to end something.
+        keywords: [cancel, ยกเลิก]
+        examples: [please cancel my order]
+      - name: ask
+        patterns: ['\\?$']
+    topics:
+      - name: orders
+      - name: delivery
+        parent: orders
+        keywords: [parcel]
+"""
+
+
+def read(folder: Path, text: str) -> Taxonomy:
+    file = folder / "taxonomy.yaml"
+    file.write_text(dedent(text), "utf-8")
+    return load_taxonomy(file)
+
+
+def test_labels_are_read_with_all_that_tells_them(tmp_path: Path) -> None:
+    taxonomy = read(tmp_path, GOOD)
+    assert taxonomy.sections["intent"].names == ("cancel", "ask")
+    cancel = taxonomy.sections["intent"].labels[0]
+    assert cancel.keywords == ("cancel", "ยกเลิก")
+    assert cancel.examples == ("please cancel my order",)
+    assert list(taxonomy.sections["topic"].ancestors("delivery")) == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "line 1: must be a mapping"),
+        ("- a", "line 1: must be a mapping"),
+        ("intents: [", "is not YAML"),
+        ("labels: []", "line 1: 'labels' is none of intents, topics"),
+        ("intents: {a: b}", "line 1: intents must be a list"),
+        ("intents:\n  - cancel", "line 2: must be a mapping with a name"),
+        ("intents:\n  - keywords: [a]", "line 2: has no name"),
+        ("intents:\n  - name: 'a|b'\n    keywords: [a]", "line 2: 'a|b' cannot be a name"),
+        ("intents:\n  - name: unknown\n    keywords: [a]", "line 2: 'unknown' cannot be a name"),
+        ("intents:\n  - name: a\n    words: [a]", "line 3: 'words' is none of name"),
+        ("intents:\n  - name: a\n    keywords: a", "line 3: keywords must be a list"),
+        ("intents:\n  - name: a\n    keywords: [a, '']", "line 3: keywords must be texts"),
+        ("intents:\n  - name: a\n    name: b\n    keywords: [a]", "line 3: 'name' is there twice"),
+        (
+            "topics:\n  - name: a\n    patterns:\n      - fine\n      - '(open'",
+            "line 5: '(open' is no regular expression",
+        ),
+        (
+            "topics:\n  - {name: a, keywords: [a]}\n  - {name: a, keywords: [b]}",
+            "line 2: 'a' is there 2 times; line 3: 'a' is there 2 times",
+        ),
+        (
+            "topics:\n  - {name: a, keywords: [a], parent: b}",
+            "line 2: 'a' has the parent 'b', no label",
+        ),
+        (
+            "topics:\n  - {name: a, parent: b, keywords: [a]}\n  - {name: b, parent: a}",
+            "line 2: 'a' is above itself by its parents; line 3: 'b' is above itself",
+        ),
+        ("topics:\n  - {name: a, parent: a, keywords: [a]}", "line 2: 'a' is above itself"),
+        ("topics:\n  - name: a", "line 2: 'a' has neither keywords, patterns nor examples"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(TaxonomyInvalid) as error:
+        read(tmp_path, text)
+    assert told in str(error.value)
+    assert str(tmp_path / "taxonomy.yaml") in str(error.value)
+
+
+def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyInvalid, match="cannot be read"):
+        load_taxonomy(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(TaxonomyInvalid, match="cannot be read"):
+        load_taxonomy(tmp_path / "bytes.yaml")
+
+
+def test_what_runs_python_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyInvalid):
+        read(tmp_path, "intents: !!python/object/apply:os.system ['true']")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("parcel", "package", {"topic"}),
+        ("please cancel my order", "cancel it", {"intent"}),
+        ("Wants to end something.", "Wants out.", set()),
+        ("- name: orders", "- name: orders\n        keywords: [order]", {"topic"}),
+    ],
+)
+def test_a_version_changes_with_what_decides_and_only_for_its_task(
+    tmp_path: Path, old: str, new: str, changes: set[str]
+) -> None:
+    before, after = read(tmp_path, GOOD), read(tmp_path, GOOD.replace(old, new))
+    changed = {
+        task
+        for task, section in before.sections.items()
+        if section.version != after.sections[task].version
+    }
+    assert changed == changes
+    assert (before.version != after.version) == bool(changes)
+
+
+def test_five_thousand_labels_are_read(tmp_path: Path) -> None:
+    labels = "\n".join(f"  - {{name: t{n}, keywords: [word{n}]}}" for n in range(5000))
+    taxonomy = read(tmp_path, f"topics:\n{labels}")
+    assert len(taxonomy.sections["topic"].labels) == 5000
