@@ -1,4 +1,4 @@
-"""Finding things by the hash of a word: vectors, valences."""
+"""Finding things by the hash of a word or a pair of words."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ from numpy.typing import NDArray
 
 from conversation_analytics.categorization.features import BUCKETS, Hashes, buckets
 
-_NOTHING = -1
+Places = NDArray[np.int64]
 
 
 class HashTable:
-    """The place of each of some hashes.
-
-    Of two in one bucket only the first is kept, so put those first that matter most.
+    """The place of each of some hashes, each there once.
 
     Args:
         hashes: the hashes; their places are their indices.
     """
 
     def __init__(self, hashes: Hashes) -> None:
-        self.hashes = hashes
+        self._order = np.argsort(hashes, kind="stable")
+        self._sorted = hashes[self._order]
 
     @cached_property
-    def _places(self) -> NDArray[np.int32]:
-        places = np.full(BUCKETS, _NOTHING, dtype=np.int32)
-        reverse = np.arange(len(self.hashes), dtype=np.int32)[::-1]
-        places[buckets(self.hashes[::-1])] = reverse
-        return places
+    def _there(self) -> NDArray[np.bool_]:
+        """Whether a bucket has any: most words of a text are in none that has."""
+        there = np.zeros(BUCKETS, dtype=bool)
+        there[buckets(self._sorted)] = True
+        return there
 
-    def find(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def find(self, hashes: Hashes) -> tuple[Places, Places]:
         """Which of some hashes are in the table, and their places in it."""
-        places = self._places[buckets(hashes)]
-        hits = np.flatnonzero(places != _NOTHING)
-        places = places[hits]
-        right = self.hashes[places] == hashes[hits]
-        return hits[right], places[right]
+        likely = np.flatnonzero(self._there[buckets(hashes)])
+        wanted = hashes[likely]
+        nearest = np.searchsorted(self._sorted, wanted)
+        right = self._sorted[np.minimum(nearest, len(self._sorted) - 1)] == wanted
+        return likely[right], self._order[nearest[right]]
