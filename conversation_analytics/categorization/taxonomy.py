@@ -18,6 +18,9 @@ from conversation_analytics.errors import TaxonomyInvalid
 
 TaxonomyTask = Literal["intent", "topic"]
 
+DEFAULT_FILE: Final = Path(__file__).parent / "default_taxonomy.yaml"
+"""The taxonomy that comes with the package."""
+
 _SECTIONS: Final[Mapping[str, TaxonomyTask]] = {"intents": "intent", "topics": "topic"}
 _TEXT_FIELDS: Final = ("name", "description", "parent")
 _LIST_FIELDS: Final = ("keywords", "patterns", "examples")
@@ -101,7 +104,7 @@ class Taxonomy:
         return blake2b("".join(versions).encode(), digest_size=6).hexdigest()
 
 
-def load_taxonomy(file: Path) -> Taxonomy:
+def load_taxonomy(file: Path = DEFAULT_FILE) -> Taxonomy:
     """Read a taxonomy.
 
     Raises:

@@ -119,6 +119,17 @@ def test_a_version_changes_with_what_decides_and_only_for_its_task(
     assert (before.version != after.version) == bool(changes)
 
 
+def test_the_default_tells_every_label_in_words_and_examples() -> None:
+    taxonomy = load_taxonomy()
+    assert set(taxonomy.sections) == {"intent", "topic"}
+    for section in taxonomy.sections.values():
+        examples = [text for label in section.labels for text in label.examples]
+        assert len(set(examples)) == len(examples)
+        for label in section.labels:
+            assert label.description, label.name
+            assert len(label.examples) >= 4, label.name
+
+
 def test_five_thousand_labels_are_read(tmp_path: Path) -> None:
     labels = "\n".join(f"  - {{name: t{n}, keywords: [word{n}]}}" for n in range(5000))
     taxonomy = read(tmp_path, f"topics:\n{labels}")

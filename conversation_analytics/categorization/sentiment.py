@@ -1,0 +1,119 @@
+"""Whether a text is negative, neutral or positive, in the languages where that was measured.
+
+Every language has a model of its own over the features that all share, and over what the feeling
+words of the language and those of English add up to (see `lexicon`): people mix English into
+whatever they write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conversation_analytics.categorization.artefact import SHIPPED, Artefact, load
+from conversation_analytics.categorization.calibration import Calibration
+from conversation_analytics.categorization.features import Features
+from conversation_analytics.categorization.lexicon import Lexicon
+from conversation_analytics.categorization.linear import Dense, Floats, LinearModel, Vocabulary
+
+LABELS: Final = ("negative", "neutral", "positive")
+EVERYWHERE: Final = ("english", "vader")
+"""Lexicons that are looked up in every language, by their names in the model's file."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The model of a language.
+
+    Attributes:
+        model: its weights.
+        lexicons: whose feelings are its further numbers, in order.
+    """
+
+    model: LinearModel
+    lexicons: tuple[Lexicon, ...]
+
+    def scores(self, features: Features) -> Floats:
+        """Texts × `LABELS`; the highest tells the label."""
+        matrix = self.model.vocabulary.matrix(features)
+        return self.model.scores(matrix, feelings(self.lexicons, features))
+
+
+@dataclass(frozen=True)
+class SentimentModel:
+    """Models of sentiment.
+
+    Attributes:
+        version: names their content.
+        heads: by language.
+        calibrations: by language, what the head's scores are worth.
+        about: what is said of them: scores by language, data, licences.
+    """
+
+    version: str
+    heads: Mapping[str, Head]
+    calibrations: Mapping[str, Calibration]
+    about: Mapping[str, Any]
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Those whose accuracy was measured."""
+        return frozenset(self.heads)
+
+
+def feelings(lexicons: Sequence[Lexicon], features: Features) -> Dense:
+    """Texts × what each lexicon's words add up to, side by side."""
+    return np.hstack([lexicon.feelings(features) for lexicon in lexicons])
+
+
+@cache
+def sentiment_model(folder: Path = SHIPPED) -> SentimentModel:
+    """The model in a folder, read once.
+
+    Raises:
+        ModelUnusable: see `artefact.load`.
+    """
+    file = load(folder, "sentiment")
+    names = {name.partition(".lexicon.")[0] for name in file.arrays if ".lexicon." in name}
+    lexicons = {name: _lexicon(file, name) for name in names}
+    shared = [lexicons[name] for name in EVERYWHERE]
+    heads = {
+        language: Head(
+            _linear(file, language),
+            (*([lexicons[language]] if language in lexicons else []), *shared),
+        )
+        for language in file.about["languages"]
+    }
+    calibrations = {
+        language: Calibration(facts["temperature"], np.array(facts["shift"], dtype=np.float32))
+        for language, facts in file.about["languages"].items()
+    }
+    return SentimentModel(file.version, heads, calibrations, file.about)
+
+
+def _lexicon(file: Artefact, name: str) -> Lexicon:
+    hashes, roles, values = (
+        file.arrays[f"{name}.lexicon.{part}"] for part in ("hashes", "roles", "values")
+    )
+    return Lexicon(hashes, roles, values)
+
+
+def _linear(file: Artefact, language: str) -> LinearModel:
+    def array(part: str) -> NDArray[Any]:
+        return file.arrays[f"{language}.{part}"]
+
+    return LinearModel(
+        labels=LABELS,
+        vocabulary=Vocabulary(
+            np.cumsum(array("bucket_steps"), dtype=np.int32), array("rarity").astype(np.float32)
+        ),
+        weights=array("weights").astype(np.float32) * array("weight_scale"),
+        dense=array("dense"),
+        bias=array("bias"),
+    )
