@@ -125,6 +125,11 @@ class Features:
         return self.codes[start:end].tobytes().decode("utf-32-le", "surrogatepass")
 
 
+def offsets(owners: NDArray[np.int32], count: int) -> Places:
+    """Where each text's part of something begins, and behind the last where it ends."""
+    return np.searchsorted(owners, np.arange(count + 1))
+
+
 def buckets(hashes: Hashes) -> Hashes:
     """The bucket of each hash: its highest bits, which are the best mixed."""
     return hashes >> np.uint64(64 - BUCKET_BITS)

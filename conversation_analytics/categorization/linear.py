@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.features import BUCKETS, Features
+from conversation_analytics.categorization.features import BUCKETS, Features, offsets
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -47,9 +47,9 @@ class Vocabulary:
         values = self.rarity[places]
         squares = np.bincount(docs, weights=values * values, minlength=features.count)
         lengths = np.sqrt(np.where(squares == 0, 1, squares)).astype(np.float32)
-        offsets = np.searchsorted(docs, np.arange(features.count + 1))
         return csr_matrix(
-            (values / lengths[docs], places, offsets), shape=(features.count, len(self.buckets))
+            (values / lengths[docs], places, offsets(docs, features.count)),
+            shape=(features.count, len(self.buckets)),
         )
 
 

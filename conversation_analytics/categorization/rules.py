@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.features import Features, Hashes, extract
+from conversation_analytics.categorization.features import Features, Hashes, extract, offsets
 from conversation_analytics.categorization.lookup import HashTable
 from conversation_analytics.categorization.taxonomy import Section
 
@@ -112,19 +112,19 @@ class Rules:
         for kind in (words, features.pairs):
             hits, keys = self._table.find(kind.hashes)
             first = np.searchsorted(words.starts, kind.starts[hits])
-            parts += list(self._candidates(first, keys))
+            parts.append(self._candidates(first, keys))
         firsts, phrases = (np.concatenate(some) for some in zip(*parts, strict=True))
         whole = self._whole(features, firsts, phrases)
         return _Found(features.docs[words.starts[firsts[whole]]], phrases[whole])
 
     def _candidates(
         self, firsts: NDArray[np.int64], keys: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Number of the first word, and phrase, for each phrase that begins as something does."""
         _, order, starts = self._keys
         counts = starts[keys + 1] - starts[keys]
         inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        yield np.repeat(firsts, counts), order[np.repeat(starts[keys], counts) + inside]
+        return np.repeat(firsts, counts), order[np.repeat(starts[keys], counts) + inside]
 
     def _whole(
         self, features: Features, firsts: NDArray[np.int64], phrases: NDArray[np.int64]
@@ -147,8 +147,8 @@ def _phrases(texts: Sequence[tuple[int, str]]) -> Iterator[_Phrase]:
     features = extract([text for _, text in texts])
     words = features.words
     owners = features.docs[words.starts]
-    starts = np.searchsorted(owners, np.arange(len(texts) + 1))
-    pair_starts = np.searchsorted(features.docs[features.pairs.starts], np.arange(len(texts)))
+    starts = offsets(owners, len(texts))
+    pair_starts = offsets(features.docs[features.pairs.starts], len(texts))
     for number, (label, text) in enumerate(texts):
         own = words.hashes[starts[number] : starts[number + 1]]
         if len(own):

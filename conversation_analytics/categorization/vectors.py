@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.features import Features, Hashes
+from conversation_analytics.categorization.features import Features, Hashes, offsets
 from conversation_analytics.categorization.lookup import HashTable
 
 Vectors = NDArray[np.float32]
@@ -48,7 +48,7 @@ class WordVectors:
         hits, places = self._table.find(features.words.hashes)
         owners = features.docs[features.words.starts[hits]]
         counts = csr_matrix(
-            (np.ones(len(hits), dtype=np.float32), places, _offsets(owners, features.count)),
+            (np.ones(len(hits), dtype=np.float32), places, offsets(owners, features.count)),
             shape=(features.count, len(self.hashes)),
         )
         sums: Vectors = (counts @ self._floats) * self.scale
@@ -59,7 +59,3 @@ class WordVectors:
     @cached_property
     def _floats(self) -> Vectors:
         return self.values.astype(np.float32)
-
-
-def _offsets(owners: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    return np.searchsorted(owners, np.arange(count + 1))

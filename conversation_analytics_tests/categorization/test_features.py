@@ -129,6 +129,18 @@ def test_a_text_has_the_same_features_whatever_is_around_it(some: list[str]) -> 
         assert buckets_of(together, doc) == buckets_of(extract([text]), 0)
 
 
+@given(st.lists(texts, min_size=1, max_size=5), st.data())
+def test_some_of_the_texts_are_as_if_they_were_alone(some: list[str], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(some)))
+    end = data.draw(st.integers(first, len(some)))
+    part, alone = extract(some).between(first, end), extract(some[first:end])
+    assert part.count == alone.count
+    for doc in range(end - first):
+        assert buckets_of(part, doc) == buckets_of(alone, doc)
+        for kind in range(len(alone.kinds)):
+            assert written(part, doc, kind) == written(alone, doc, kind)
+
+
 @given(st.lists(texts, max_size=3))
 def test_entries_are_in_order_and_each_once(some: list[str]) -> None:
     docs, buckets = extract(some).entries
