@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from conversation_analytics.categorization.scripts import UNSPACED, script_of
+
 Codes = NDArray[np.uint32]
 Kinds = NDArray[np.uint8]
 
@@ -21,18 +23,6 @@ IGNORED: Final = 5  # zero width: joiners, direction marks, variation selectors
 _UNKNOWN: Final = 255
 
 _CODE_POINTS = 0x110000
-# Thai and Lao, Tibetan and Myanmar, Khmer, kana, Han.
-_UNSPACED = (
-    (0x0E00, 0x0EFF),
-    (0x0F00, 0x109F),
-    (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xAA60, 0xAA7F),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x323AF),
-)
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 
@@ -63,7 +53,7 @@ def _kind(code: int) -> int:
     if code in _VARIATION_SELECTORS:
         return IGNORED
     if category[0] in "LM":
-        return GLYPH if any(low <= code <= high for low, high in _UNSPACED) else LETTER
+        return GLYPH if script_of(code) in UNSPACED else LETTER
     if category[0] == "Z" or category == "Cc":
         return SPACE
     return {"N": DIGIT, "C": IGNORED}.get(category[0], SYMBOL)

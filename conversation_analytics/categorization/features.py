@@ -30,7 +30,7 @@ from conversation_analytics.categorization.text import normalized
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
-FEATURES_VERSION: Final = "1"
+FEATURES_VERSION: Final = "2"
 """Changes whenever the same text may give other features: models fit one version."""
 
 BUCKET_BITS: Final = 20

@@ -28,8 +28,8 @@ SAMPLES = [
 ]
 # Thai, Lao, Tibetan and Myanmar, Khmer, kana, Han.
 UNSPACED = re.compile(
-    "[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uaa60-\uaa7f"
-    "\uf900-\ufaff\U00020000-\U000323af]"
+    "[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uaa60-\uaa7f\uf900-\ufaff\U00020000-\U000323af]"
 )
 texts = st.one_of(
     st.sampled_from(SAMPLES),

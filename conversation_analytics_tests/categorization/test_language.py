@@ -11,6 +11,7 @@ from conversation_analytics.categorization.language import UNDETERMINED, Languag
 SENTENCES = {
     "ar": "أين طلبي؟ لقد انتظرت أكثر من أسبوع",
     "bn": "আমার অর্ডার কোথায়?",
+    "bo": "ངའི་མངགས་ཉོ་ག་པར་ཡོད།",
     "de": "Wo ist meine Bestellung geblieben?",
     "el": "Πού είναι η παραγγελία μου;",
     "en": "Where is my order, please?",
@@ -56,6 +57,7 @@ def test_a_sentence_is_recognised(code: str) -> None:
         " \n",
         "ok",
         "12345 !!!",
+        "๑๒๓๔๕ ฿",
         "😀😀😀",
         "https://example.com/abc",
         "@someone",
