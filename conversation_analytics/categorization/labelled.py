@@ -64,6 +64,18 @@ def read_labelled(file: Path, task: Task) -> list[Labelled]:
     return found
 
 
+def read_texts(file: Path) -> Iterator[str]:
+    """The texts of a file, labelled or not; of conversations those that no agent wrote.
+
+    Raises:
+        LabelledDataInvalid: the file cannot be read as one; says where.
+    """
+    for row in _rows(file):
+        text = row.get("text")
+        if isinstance(text, str) and row.get("role") != "agent":
+            yield text
+
+
 def _labelled(row: dict[str, Any], text: str, task: Task, label: str) -> Labelled:
     language = row.get("language") or None
     return Labelled(

@@ -7,11 +7,13 @@ words is as near as it can be to what the encoder makes of the whole, at a thous
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conversation_analytics.categorization.artefact import SHIPPED, load
 from conversation_analytics.categorization.features import Features, Hashes, offsets
 from conversation_analytics.categorization.lookup import HashTable
 
@@ -26,11 +28,13 @@ class WordVectors:
         hashes: of each word, the most frequent first.
         values: int8, words × dimensions: its vector over `scale`, weighted down if frequent.
         scale: of each dimension.
+        version: names their content; empty if they are of no file.
     """
 
     hashes: Hashes
     values: NDArray[np.int8]
     scale: NDArray[np.float32]
+    version: str = ""
 
     @property
     def dimensions(self) -> int:
@@ -59,3 +63,15 @@ class WordVectors:
     @cached_property
     def _floats(self) -> Vectors:
         return self.values.astype(np.float32)
+
+
+@cache
+def word_vectors(folder: Path = SHIPPED) -> WordVectors:
+    """The vectors in a folder, read once.
+
+    Raises:
+        ModelUnusable: see `artefact.load`.
+    """
+    file = load(folder, "words")
+    hashes, values, scale = (file.arrays[part] for part in ("hashes", "values", "scale"))
+    return WordVectors(hashes, values, scale, file.version)
