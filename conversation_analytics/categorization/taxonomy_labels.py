@@ -1,0 +1,261 @@
+"""Intents and topics of texts: a taxonomy's keywords first, then a model of its examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from conversation_analytics.categorization.classifier import Classifier
+from conversation_analytics.categorization.decisions import (
+    UNKNOWN,
+    Decision,
+    Method,
+    Reason,
+)
+from conversation_analytics.categorization.encoders import TextEncoder, word_encoder
+from conversation_analytics.categorization.features import FEATURES_VERSION, Features, extract
+from conversation_analytics.categorization.labelled import Labelled
+from conversation_analytics.categorization.linear import Floats
+from conversation_analytics.categorization.rules import Rules
+from conversation_analytics.categorization.taxonomy import Section
+from conversation_analytics.categorization.training.classifier import train_classifier
+from conversation_analytics.errors import LabelledDataInvalid
+
+LABELLER_VERSION: Final = "1"
+"""Changes whenever the same taxonomy may give a text another label."""
+
+_KEPT: Final = 8  # labellers in a process
+_PRIOR_PRECISION: Final = 0.8  # of keywords before any example speaks for or against them
+_PRIOR_WEIGHT: Final = 5.0  # in examples
+_MOST_TOPICS: Final = 3  # of a text
+_CLEARLY: Final = 0.5  # a further topic is more likely there than not
+_CANDIDATES: Final = 5
+_EVIDENCE: Final = 10
+
+
+@dataclass(frozen=True)
+class TaxonomyLabeller:
+    """Labels texts with the intents or the topics of a taxonomy.
+
+    Where keywords or patterns tell a label, they decide, in every language: the label of which a
+    text has the most words, the likelier one of equals. Else the model does, in languages that it
+    was measured in. An intent is one a text; topics can be several.
+
+    Attributes:
+        section: the labels.
+        precision: float32, how often each label's keywords are right (see `_precision`).
+        classifier: the model; none if fewer than two labels have examples.
+        version: names everything that decides which text gets which label.
+    """
+
+    section: Section
+    precision: Floats
+    classifier: Classifier | None
+    version: str
+
+    @classmethod
+    def from_labelled(
+        cls, section: Section, rows: Sequence[Labelled], encoder: TextEncoder | None = None
+    ) -> TaxonomyLabeller:
+        """A labeller that learns from labelled texts instead of the taxonomy's examples.
+
+        Args:
+            section: the labels.
+            rows: texts with labels of the section's task.
+            encoder: what texts are about; the word vectors that ship if not given.
+
+        Raises:
+            LabelledDataInvalid: a row has a label that the section has not.
+            ModelUnusable: there are no word vectors.
+        """
+        encoder = encoder or word_encoder()
+        task = section.task
+        used = {row.labels[task] for row in rows}
+        if strange := sorted(used - set(section.names)):
+            raise LabelledDataInvalid(
+                f"{strange[0]!r} is no {task} of the taxonomy: add it there, or leave its texts out"
+            )
+        classifier = train_classifier(rows, task, encoder) if len(used) > 1 else None
+        said = [[row.labels[task], row.text, row.language] for row in rows]
+        parts = [
+            LABELLER_VERSION,
+            section.version,
+            FEATURES_VERSION,
+            encoder.name,
+            encoder.version,
+            said,
+        ]
+        version = blake2b(orjson.dumps(parts), digest_size=6).hexdigest()
+        return cls(section, _precision(section, rows), classifier, version)
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Those in which the model was measured, and so labels texts."""
+        return frozenset(self.classifier.measured) if self.classifier else frozenset()
+
+    def label(
+        self, texts: Sequence[str], features: Features, languages: Sequence[str]
+    ) -> list[list[Decision]]:
+        """What is said of each text: the best decision first, at least one.
+
+        Args:
+            texts: the texts.
+            features: what is in them.
+            languages: what each is written in.
+        """
+        matched = self._rules.matched(texts, features)
+        likely = self._probabilities(texts, features)
+        thresholds = [self._thresholds.get(language) for language in languages]
+        measured = np.array([threshold is not None for threshold in thresholds], dtype=bool)
+        empty = np.bincount(features.docs[features.words.starts], minlength=features.count) == 0
+        told = np.asarray(matched.any(axis=1))
+        # Words count in whole numbers, so what the model says decides between equals only.
+        usable = np.where(measured[:, None], likely, 0)
+        best = np.where(told, (matched + 0.5 * usable).argmax(axis=1), likely.argmax(axis=1))
+        decisions = []
+        for doc, label in enumerate(best.tolist()):
+            if told[doc]:
+                first = self._decision(label, float(self.precision[label]), by_rule=True)
+            else:
+                confidence = float(likely[doc, label])
+                reason = self._reason(confidence, thresholds[doc], empty=bool(empty[doc]))
+                first = self._decision(label, confidence, reason=reason)
+            several = self.section.task == "topic" and not first.abstained
+            further = self._further(label, matched[doc], usable[doc]) if several else ()
+            decisions.append([first, *further])
+        return decisions
+
+    def explain(self, text: str) -> dict[str, Any]:
+        """Why a text gets its labels.
+
+        Returns:
+            `keywords` and patterns found, by label; the likeliest labels as `candidates`, with
+            the model's confidence; `features`, what spoke most for the first of them; the
+            `thresholds` that the confidence of an answer must reach, by language.
+        """
+        features = extract([text])
+        why: dict[str, Any] = {"keywords": self._rules.explain(text)}
+        if self.classifier is None:
+            return {**why, "candidates": [], "features": [], "thresholds": {}}
+        (likely,) = self.classifier.probabilities([text], features)
+        order = np.argsort(-likely, kind="stable")[:_CANDIDATES].tolist()
+        names = self.classifier.labels
+        evidence = self.classifier.evidence([text], features, names[order[0]])
+        return {
+            **why,
+            "candidates": [
+                {"label": names[n], "confidence": round(float(likely[n]), 4)} for n in order
+            ],
+            "features": [
+                {"text": one.text, "weight": round(one.weight, 4)}
+                for one in evidence[:_EVIDENCE]
+                if one.weight > 0
+            ],
+            "thresholds": self._thresholds,
+        }
+
+    @cached_property
+    def _rules(self) -> Rules:
+        return Rules(self.section)
+
+    @cached_property
+    def _ancestors(self) -> list[list[str]]:
+        return [list(self.section.ancestors(name)) for name in self.section.names]
+
+    @cached_property
+    def _columns(self) -> NDArray[np.int64]:
+        """The number in the section of each of the model's labels."""
+        numbers = {name: number for number, name in enumerate(self.section.names)}
+        labels = self.classifier.labels if self.classifier else ()
+        return np.array([numbers[name] for name in labels], dtype=np.int64)
+
+    def _probabilities(self, texts: Sequence[str], features: Features) -> Floats:
+        """Texts × labels of the section; zero where the model knows nothing."""
+        likely = np.zeros((features.count, len(self.section.labels)), dtype=np.float32)
+        if self.classifier is not None:
+            likely[:, self._columns] = self.classifier.probabilities(texts, features)
+        return likely
+
+    @cached_property
+    def _thresholds(self) -> dict[str, float]:
+        measured = self.classifier.measured if self.classifier else {}
+        return {language: one.threshold for language, one in measured.items()}
+
+    def _reason(self, confidence: float, threshold: float | None, *, empty: bool) -> Reason | None:
+        if empty:
+            return "empty_text"
+        if threshold is None:
+            return "unmeasured_language" if self.classifier else "below_threshold"
+        return None if confidence >= threshold else "below_threshold"
+
+    def _decision(
+        self, label: int, confidence: float, *, by_rule: bool = False, reason: Reason | None = None
+    ) -> Decision:
+        name, above = self.section.names[label], self._ancestors[label]
+        details: Mapping[str, Any] = {"ancestors": above} if above else {}
+        if reason is not None:
+            known = confidence > 0 and reason != "empty_text"
+            details = {"candidate": name, **details} if known else {}
+            name, confidence = UNKNOWN, confidence if known else 0.0
+        method: Method = "rule" if by_rule or self.classifier is None else "model"
+        return Decision(name, confidence, method, reason, details or None)
+
+    def _further(self, first: int, matched: Floats, likely: Floats) -> Iterator[Decision]:
+        """Other topics of a text that are more likely there than not."""
+        confidence = np.where(matched > 0, self.precision, likely)
+        confidence[first] = 0
+        order = np.lexsort((-likely, -matched, -confidence))[: _MOST_TOPICS - 1]
+        for label in order[confidence[order] >= _CLEARLY].tolist():
+            yield self._decision(label, float(confidence[label]), by_rule=bool(matched[label] > 0))
+
+
+@lru_cache(maxsize=_KEPT)
+def taxonomy_labeller(section: Section, encoder: TextEncoder | None = None) -> TaxonomyLabeller:
+    """A labeller that learns from a taxonomy's own examples, once in a process.
+
+    Args:
+        section: the labels.
+        encoder: what texts are about; the word vectors that ship if not given.
+
+    Raises:
+        ModelUnusable: there are no word vectors.
+    """
+    return TaxonomyLabeller.from_labelled(section, examples_of(section), encoder)
+
+
+def examples_of(section: Section) -> list[Labelled]:
+    """A section's examples as labelled texts."""
+    return [
+        Labelled(text, {section.task: label.name})
+        for label in section.labels
+        for text in label.examples
+    ]
+
+
+def _precision(section: Section, rows: Sequence[Labelled]) -> Floats:
+    """How often each label's keywords are right, as the rows tell.
+
+    The mean of a Beta distribution: a label's own hits are added to what is known of all labels
+    together, and those to a guess, so that a keyword without a hit is trusted as the others are.
+    """
+    matched = Rules(section).matched(
+        [row.text for row in rows], extract([row.text for row in rows])
+    )
+    numbers = {name: number for number, name in enumerate(section.names)}
+    labels = np.array([numbers[row.labels[section.task]] for row in rows], dtype=np.int64)
+    told = np.asarray(matched.any(axis=1))
+    found = matched.argmax(axis=1)[told]
+    count = len(section.labels)
+    hits = np.bincount(found, minlength=count)
+    right = np.bincount(found[found == labels[told]], minlength=count)
+    guess = _PRIOR_WEIGHT * _PRIOR_PRECISION
+    pooled = (right.sum() + guess) / (hits.sum() + _PRIOR_WEIGHT)
+    precision: Floats = (right + _PRIOR_WEIGHT * pooled) / (hits + _PRIOR_WEIGHT)
+    return precision.astype(np.float32)
