@@ -14,6 +14,7 @@ from conversation_analytics import __version__
 from conversation_analytics.cli.backfill import backfill
 from conversation_analytics.cli.demo import demo
 from conversation_analytics.cli.doctor import doctor
+from conversation_analytics.cli.evaluate import evaluate
 from conversation_analytics.cli.generate import generate
 from conversation_analytics.cli.output import CommandGroup
 from conversation_analytics.cli.source import source_app
@@ -55,3 +56,4 @@ app.command()(sync)
 app.command()(status)
 app.command()(verify)
 app.command()(doctor)
+app.command()(evaluate)

@@ -1,0 +1,115 @@
+"""`conversation-analytics evaluate`: how good labels are, measured by labelled texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from conversation_analytics.cli.evaluating import (
+    Device,
+    Encoder,
+    Options,
+    Task,
+    decided,
+    rows_of,
+    written_in,
+)
+from conversation_analytics.cli.output import Json, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from conversation_analytics.categorization.evaluation import Evaluation, Figures
+
+Item = TypeVar("Item")
+
+_SAID_EVERY = 5_000  # texts
+_SHOWN_CONFUSIONS = 10
+_COLUMNS = {
+    "accuracy": "accuracy %",
+    "macro_f1": "macro-F1 %",
+    "macro_recall": "macro-recall %",
+    "ece": "ECE %",
+    "coverage": "coverage %",
+    "precision": "precision %",
+    "accuracy_given": "given and right %",
+    "out_of_scope_recall": "out-of-scope recall %",
+}
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Labelled texts: JSON lines or CSV, .gz or not.")],
+    task: Annotated[Task, typer.Option(help="What the labels say.")],
+    train: Annotated[
+        Path | None, typer.Option(help="Labelled texts to learn intents or topics from.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Learn from the data: so many parts, each held out once.")
+    ] = None,
+    taxonomy: Annotated[
+        Path | None, typer.Option(help="Taxonomy; the one that ships if nothing else is given.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option(help="Learn from so many texts a label.")] = None,
+    encoder: Annotated[
+        Encoder, typer.Option(help="What tells what a text is about; `sentences` is an extra.")
+    ] = "words",
+    device: Annotated[Device, typer.Option(help="Where `sentences` are read.")] = "cpu",
+    source: Annotated[str | None, typer.Option(help="Only texts of this source.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only measure texts of this split.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure labels by texts whose labels are known.
+
+    Of intents and topics, a taxonomy is measured, or with --train or --folds what is learnt from
+    labelled texts. Texts labelled `oos`, `out_of_scope` or `unknown` should be given no label.
+    """
+    from conversation_analytics.categorization.evaluation import evaluate as compare
+
+    options = Options(data, task, train, folds, taxonomy, shots, encoder, device, source, split)
+    options.check()
+    rows = rows_of(options, data, split)
+    languages = written_in(rows, task)
+    said = list(_counted(decided(options, rows, languages), len(rows)))
+    evaluation = compare([row.labels[task] for row in rows], said, languages)
+    if as_json:
+        show_json(_as_dict(evaluation))
+    else:
+        _show(f"{data.name}: {task}", evaluation)
+
+
+def _counted(decisions: Iterable[Item], total: int) -> Iterator[Item]:
+    """The decisions, with a line on standard error every now and then."""
+    for number, decision in enumerate(decisions, start=1):
+        yield decision
+        if number % _SAID_EVERY == 0:
+            say(f"{number:,} of {total:,} texts")
+
+
+def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    found = asdict(evaluation)
+    names = ("true", "said", "texts")
+    found["confusion"] = [dict(zip(names, one, strict=True)) for one in evaluation.confusion]
+    return found
+
+
+def _show(title: str, evaluation: Evaluation) -> None:
+    groups = {"all": evaluation.overall}
+    if len(evaluation.languages) > 1:
+        groups |= evaluation.languages
+    columns = ["language", "texts", *_COLUMNS.values(), "out of scope"]
+    show_table(title, columns, [_row(name, figures) for name, figures in groups.items()])
+    if evaluation.reasons:
+        rows: list[list[Any]] = [list(one) for one in evaluation.reasons.items()]
+        show_table("Given no label", ["reason", "texts"], rows)
+    if evaluation.confusion:
+        shown = [list(one) for one in evaluation.confusion[:_SHOWN_CONFUSIONS]]
+        show_table("Most often taken for another", ["label", "said", "texts"], shown)
+
+
+def _row(name: str, figures: Figures) -> list[Any]:
+    values = [getattr(figures, field) for field in _COLUMNS]
+    shares = [None if value is None else 100 * value for value in values]
+    return [name, figures.texts, *shares, figures.out_of_scope]
