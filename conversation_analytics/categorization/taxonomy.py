@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ DEFAULT_FILE: Final = Path(__file__).parent / "default_taxonomy.yaml"
 _SECTIONS: Final[Mapping[str, TaxonomyTask]] = {"intents": "intent", "topics": "topic"}
 _TEXT_FIELDS: Final = ("name", "description", "parent")
 _LIST_FIELDS: Final = ("keywords", "patterns", "examples")
-_NAME: Final = re.compile(r"[\w][\w .&/-]*")
+_IN_NAMES: Final = frozenset(" .&/-_")
 _RESERVED: Final = frozenset({"unknown"})
 _MOST_LABELS: Final = 10_000
 
@@ -112,9 +113,23 @@ def load_taxonomy(file: Path = DEFAULT_FILE) -> Taxonomy:
     """
     try:
         text = file.read_text("utf-8-sig")
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise TaxonomyInvalid(f"{file} cannot be read: {error}") from error
+    return read_taxonomy(text, file)
+
+
+def read_taxonomy(text: str, file: Path) -> Taxonomy:
+    """Read the text of a taxonomy.
+
+    Args:
+        text: the text.
+        file: where it is from, for what is said of its mistakes.
+
+    Raises:
+        TaxonomyInvalid: names every mistake with its line.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise TaxonomyInvalid(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     reader = _Reader()
@@ -123,6 +138,20 @@ def load_taxonomy(file: Path = DEFAULT_FILE) -> Taxonomy:
         listed = "; ".join(f"line {line}: {what}" for line, what in sorted(reader.mistakes))
         raise TaxonomyInvalid(f"{file}: {listed}")
     return Taxonomy(file, sections)
+
+
+def is_name(name: str) -> bool:
+    """Whether a label can be called that."""
+    return (
+        name not in _RESERVED
+        and (name[:1].isalnum() or name[:1] == "_")
+        and all(one.isalnum() or one in _IN_NAMES or _is_mark(one) for one in name)
+    )
+
+
+def _is_mark(character: str) -> bool:
+    """Whether it is written with the letter before it, as many vowels of Thai and Hindi are."""
+    return unicodedata.category(character)[0] == "M"
 
 
 class _Reader:
@@ -164,7 +193,7 @@ class _Reader:
         name = fields.get("name")
         if not name:
             self._wrong(node, "has no name")
-        elif not _NAME.fullmatch(name) or name in _RESERVED:
+        elif not is_name(name):
             self._wrong(node, f"{name!r} cannot be a name: use letters, digits, spaces and .&/-_")
         else:
             yield Label(line=_line(node), **fields)
