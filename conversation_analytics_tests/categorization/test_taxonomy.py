@@ -92,6 +92,12 @@ def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
         load_taxonomy(tmp_path / "bytes.yaml")
 
 
+@pytest.mark.parametrize("name", ["ที่พัก", "दिल्ली", "ដំណើរ", "Rückgabe", "a.b & c/d-e_1"])
+def test_a_name_is_written_in_any_script(tmp_path: Path, name: str) -> None:
+    taxonomy = read(tmp_path, f"topics:\n  - {{name: {name}, keywords: [a]}}")
+    assert taxonomy.sections["topic"].names == (name,)
+
+
 def test_what_runs_python_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(TaxonomyInvalid):
         read(tmp_path, "intents: !!python/object/apply:os.system ['true']")

@@ -77,8 +77,9 @@ class Conversations:
         return found
 
     def texts(self, places: Places) -> list[str]:
-        """The texts of some."""
-        return [text or "" for text in self.table["text"].take(places).to_pylist()]
+        """The texts of some; empty if without a letter, since pictures and numbers tell little."""
+        found = self.table["text"].take(places).to_pylist()
+        return [text if text and any(map(str.isalpha, text)) else "" for text in found]
 
     @cached_property
     def users(self) -> Places:

@@ -1,0 +1,1 @@
+"""Tests of the topics found among what fits none."""
