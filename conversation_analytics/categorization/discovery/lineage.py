@@ -213,10 +213,10 @@ def follow(before: State, topics: Sequence[Found], everyone: Hashes) -> Lineage:
         if b not in told and part[:, b].max(initial=0) >= PART
     }
     same = {b: old[a] for a, b in pairs.items()}
-    new = iter(range(before.next_id, before.next_id + len(topics) - len(pairs)))
+    next_id = before.next_id + len(topics) - len(pairs)
+    new = iter(range(before.next_id, next_id))
     ids = tuple(same[b] if b in same else next(new) for b in range(len(topics)))
     traits = {id_: Traits.of(topic) for id_, topic in zip(ids, topics, strict=True)}
-    next_id = before.next_id + len(topics) - len(pairs)
     return Lineage(
         ids,
         tuple(_ended(a, id_, ids, pairs, heirs, parents) for a, id_ in enumerate(old)),

@@ -17,15 +17,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.characters import GLYPH, LETTER, Kinds, kinds_of
+from conversation_analytics.categorization.characters import (
+    GLYPH,
+    LETTER,
+    Kinds,
+    code_points,
+    kinds_of,
+)
 from conversation_analytics.categorization.discovery.clusters import Cluster
 from conversation_analytics.categorization.discovery.texts import Conversations, Places, chunks
-from conversation_analytics.categorization.features import (
-    Features,
-    Found,
-    Hashes,
-    extract,
-)
+from conversation_analytics.categorization.features import Features, Found, Hashes, extract
 
 Shares = NDArray[np.float64]
 
@@ -33,9 +34,11 @@ _SHOWN: Final = 8  # terms of a topic
 _CANDIDATES: Final = 200
 _LEAST_SHARE: Final = 0.1  # of a cluster's texts
 _LEAST_PRECISION: Final = 0.2  # so that function words are no terms, and in no term of two words
-_LOOKED_AT: Final = 500  # texts of a cluster, and of each language's noise times four
+_LOOKED_AT: Final = 500  # texts of a cluster
+_LOOKED_AT_BESIDE: Final = 1_000  # texts of a language that are in none
 _LONGEST: Final = 16  # characters of a piece
 _SAME: Final = 0.6  # of a term's users also write a longer one with it in it: that one is meant
+_NOBODY: Final = 2**62  # users: so many wrote nothing, so that no term is written out
 _FEATURES: Final = 48  # features by which a cluster is known again
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 # Thai and Lao vowels that are written before their consonant, Khmer's sign that joins the next one.
@@ -119,9 +122,8 @@ def profiles(
             _counted(conversations, some, len(all_), min_users)
             for some, all_ in zip(looked, members, strict=True)
         ]
-        rest = _counted(
-            conversations, conversations.sample(noise, 4 * _LOOKED_AT), len(noise), len(places) + 1
-        )
+        beside = conversations.sample(noise, _LOOKED_AT_BESIDE)
+        rest = _counted(conversations, beside, len(noise), _NOBODY)
         found.update(zip(own, _compared(counts, rest), strict=True))
     return [found[n] for n in range(len(clusters))]
 
@@ -144,7 +146,9 @@ def _compared(counts: list[_Counts], rest: _Counts) -> Iterator[Profile]:
 def _chosen(counts: _Counts, weights: Shares, precision: Shares) -> Iterator[Term]:
     """The most telling terms, none of which is part of another."""
     places = {counts.written[key]: n for n, key in _known(counts)}
-    telling = {text: n for text, n in places.items() if precision[n] >= _LEAST_PRECISION}
+    telling = {
+        text: n for text, n in places.items() if weights[n] > 0 and precision[n] >= _LEAST_PRECISION
+    }
     fit = [
         text
         for text, n in telling.items()
@@ -154,10 +158,10 @@ def _chosen(counts: _Counts, weights: Shares, precision: Shares) -> Iterator[Ter
     kept: list[str] = []
     for text in fit[:_CANDIDATES]:
         n = places[text]
-        if any(is_part(text, one) or is_part(one, text) for one in kept) or any(
+        if any(_says_again(text, one) for one in kept) or any(
             counts.users[places[longer]] >= _SAME * counts.users[n]
             for longer in fit
-            if longer != text and is_part(text, longer)
+            if longer != text and _is_part(text, longer)
         ):
             continue
         kept.append(text)
@@ -171,12 +175,24 @@ def _known(counts: _Counts) -> Iterator[tuple[int, int]]:
     return ((n, key) for n, key in enumerate(counts.hashes.tolist()) if key in counts.written)
 
 
-def is_part(text: str, other: str) -> bool:
+def _is_part(text: str, other: str) -> bool:
     """Whether a term stands in another: as whole words, or anywhere where none are told apart."""
-    if text not in other:
-        return False
-    spaced = kinds_of(np.array([ord(text[0])], dtype=np.uint32))[0] != GLYPH
-    return f" {text} " in f" {other} " if spaced else True
+    return text in other and (_is_piece(text) or f" {text} " in f" {other} ")
+
+
+def _says_again(text: str, other: str) -> bool:
+    """Whether a term is part of another, or half of it where no words are told apart."""
+    if _is_part(text, other) or _is_part(other, text):
+        return True
+    shorter = min(len(text), len(other))
+    return _is_piece(text) and any(
+        text.endswith(other[:size]) or other.endswith(text[:size])
+        for size in range((shorter + 1) // 2, shorter)
+    )
+
+
+def _is_piece(text: str) -> bool:
+    return bool(kinds_of(code_points(text[0]))[0] == GLYPH)
 
 
 def _signature(found: NDArray[np.int32], shares: Shares, everywhere: Shares) -> dict[int, float]:
@@ -207,10 +223,10 @@ def _counted(conversations: Conversations, places: Places, size: int, least: int
     """What is in some texts; only what so many users wrote is written out."""
     parts = [extract(chunk) for chunk in chunks(conversations.texts(places))]
     found = [_terms(features) for features in parts]
-    firsts = np.cumsum([0, *(features.count for features in parts)])
+    ends = np.cumsum([features.count for features in parts], dtype=np.int64)
     docs = [
-        features.docs[terms.starts] + first
-        for features, terms, first in zip(parts, found, firsts, strict=False)
+        features.docs[terms.starts] + (end - features.count)
+        for features, terms, end in zip(parts, found, ends, strict=True)
     ]
     every = np.concatenate([np.zeros(0, np.uint64), *(terms.hashes for terms in found)])
     owners = np.concatenate([np.zeros(0, np.int64), *docs])

@@ -20,6 +20,7 @@ Vectors = NDArray[np.float32]
 
 COLUMNS: Final = ("conversation_id", "user_id", "started_at", "text", "language")
 
+_LONGEST: Final = 1_000  # characters of a text that are looked at: what it is about is said there
 _CHUNK: Final = 500_000  # characters: what their features take is some 150 MB
 
 
@@ -77,14 +78,14 @@ class Conversations:
         return found
 
     def texts(self, places: Places) -> list[str]:
-        """The texts of some; empty if without a letter, since pictures and numbers tell little."""
-        found = self.table["text"].take(places).to_pylist()
+        """The beginnings of some texts; empty if without a letter: numbers and pictures tell none."""
+        found = pc.utf8_slice_codeunits(self.table["text"].take(places), 0, _LONGEST).to_pylist()
         return [text if text and any(map(str.isalpha, text)) else "" for text in found]
 
     @cached_property
     def users(self) -> Places:
         """The number of each one's user; those without one have the same."""
-        codes = self.table["user_id"].combine_chunks().dictionary_encode().indices
+        codes = self.table["user_id"].cast(pa.string()).combine_chunks().dictionary_encode().indices
         found: Places = codes.fill_null(len(self)).to_numpy(zero_copy_only=False).astype(np.int64)
         return found
 

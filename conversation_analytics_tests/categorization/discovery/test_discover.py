@@ -142,6 +142,15 @@ def test_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parts.members == whole.members
 
 
+def test_of_a_long_text_the_beginning_tells() -> None:
+    plain = discover(conversations(rows()), min_users=5)
+    some = [{**row, "text": row["text"] + " " * 1000 + "tail " * n} for n, row in enumerate(rows())]
+    long = discover(conversations(some), min_users=5)
+    assert [(topic.name, topic.size) for topic in long.topics] == [
+        (topic.name, topic.size) for topic in plain.topics
+    ]
+
+
 def test_vectors_of_an_encoder_take_the_place_of_words() -> None:
     some = [{**row, "text": "the same"} for row in rows()]
     places = [list(SAID).index(row["conversation_id"].rpartition("-")[0]) for row in some]
@@ -204,6 +213,26 @@ def test_nothing_after_something_tells_that_all_died() -> None:
     now = discover(conversations([]), before.state, min_users=5)
     assert {one.fate for one in now.lineage.ended} == {"died"}
     assert now.state.next_id == 5
+
+
+def test_columns_may_be_encoded_as_parquet_and_other_readers_give_them() -> None:
+    table = conversations(rows()).table
+    plain = discover(Conversations.of(table), min_users=5)
+    dictionary = pa.dictionary(pa.int32(), pa.string())
+    schema = table.schema
+    for name, type_ in (
+        ("conversation_id", pa.large_string()),
+        ("user_id", dictionary),
+        ("started_at", pa.timestamp("ms", "UTC")),
+        ("text", pa.large_string()),
+        ("language", dictionary),
+    ):
+        schema = schema.set(schema.get_field_index(name), pa.field(name, type_))
+    half = len(table) // 2
+    parts = [table[:half].cast(schema), table[half:].cast(schema)]
+    found = discover(Conversations.of(pa.concat_tables(parts)), min_users=5)
+    assert [topic.name for topic in found.topics] == [topic.name for topic in plain.topics]
+    assert found.members == plain.members
 
 
 def without(column: str) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from xml.etree import ElementTree
 
 from conversation_analytics.categorization.discovery.discover import Discovery, discover
@@ -19,6 +20,7 @@ def texts(svg: str) -> list[str]:
     return [one.text or "" for one in ElementTree.fromstring(svg).iter() if one.text]
 
 
+@cache
 def found(min_users: int = 5) -> Discovery:
     return discover(conversations(rows() + rows(THAI, language="th", users=9)), min_users=min_users)
 
