@@ -78,7 +78,7 @@ class Conversations:
         return found
 
     def texts(self, places: Places) -> list[str]:
-        """The beginnings of some texts; empty if without a letter: numbers and pictures tell none."""
+        """The beginnings of some texts; empty if without a letter, as pictures and numbers are."""
         found = pc.utf8_slice_codeunits(self.table["text"].take(places), 0, _LONGEST).to_pylist()
         return [text if text and any(map(str.isalpha, text)) else "" for text in found]
 
