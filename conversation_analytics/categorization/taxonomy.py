@@ -209,6 +209,9 @@ class _Reader:
             self._wrong(node, f"{field_} must be a list of texts")
             return
         for item in node.value:
+            if isinstance(item, yaml.SequenceNode):
+                yield from self._texts(field_, item)
+                continue
             if not isinstance(item, yaml.ScalarNode) or not item.value.strip():
                 self._wrong(item, f"{field_} must be texts that are not empty")
                 continue

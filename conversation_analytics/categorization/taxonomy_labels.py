@@ -82,7 +82,9 @@ class TaxonomyLabeller:
             raise LabelledDataInvalid(
                 f"{strange[0]!r} is no {task} of the taxonomy: add it there, or leave its texts out"
             )
-        classifier = train_classifier(rows, task, encoder) if len(used) > 1 else None
+        classifier = None
+        if len(used) > 1:
+            classifier = train_classifier(rows, task, encoder, hints=keywords_of(section))
         said = [[row.labels[task], row.text, row.language] for row in rows]
         parts = [
             LABELLER_VERSION,
@@ -236,6 +238,15 @@ def examples_of(section: Section) -> list[Labelled]:
         Labelled(text, {section.task: label.name})
         for label in section.labels
         for text in label.examples
+    ]
+
+
+def keywords_of(section: Section) -> list[Labelled]:
+    """A section's keywords as labelled texts: the model learns from them too."""
+    return [
+        Labelled(text, {section.task: label.name})
+        for label in section.labels
+        for text in label.keywords
     ]
 
 

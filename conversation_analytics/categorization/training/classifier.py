@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 MEASURED_FROM: Final = 20
 """Texts of a language from which on what they tell holds for it."""
 
-_STRENGTH: Final = 5.0
+_NEVER_OUT: Final = -1  # the fold of what is always learnt from
+_STRENGTH: Final = 10.0
 _FOLDS: Final = 5
 _ENOUGH_SCORED: Final = 2_000  # texts: more folds would cost more than they tell
 _PRECISION: Final = 0.8
@@ -62,6 +63,7 @@ def train_classifier(
     task: Task,
     encoder: TextEncoder,
     *,
+    hints: Sequence[Labelled] = (),
     precision: float = _PRECISION,
 ) -> Classifier:
     """A classifier of a task.
@@ -79,12 +81,16 @@ def train_classifier(
         rows: texts with labels of the task; the same text of the same label counts once.
         task: the task.
         encoder: makes further numbers of texts.
+        hints: more to learn from that is not like what is asked, such as keywords: by these nothing
+            is measured.
         precision: the share of the answers that should be right.
 
     Raises:
         LabelledDataInvalid: the rows have fewer than two labels.
     """
     rows = _distinct(rows, task)
+    asked = len(rows)
+    rows = _distinct([*rows, *hints], task)
     names = tuple(sorted({row.labels[task] for row in rows}))
     if len(names) < 2:
         raise LabelledDataInvalid(f"texts of two labels of {task} are needed to tell them apart")
@@ -94,7 +100,9 @@ def train_classifier(
     labels = np.array([numbers[row.labels[task]] for row in rows], dtype=np.int64)
     examples = _Examples(features, encoder.of(texts, features), labels)
     model = _fitted(examples, np.arange(len(rows)), names)
-    scored, scores = _unseen_scores(examples, folds_of(texts, labels, _FOLDS), names)
+    folds = np.full(len(rows), _NEVER_OUT)
+    folds[:asked] = folds_of(texts[:asked], labels[:asked], _FOLDS)
+    scored, scores = _unseen_scores(examples, folds, names)
     if not len(scored):
         return Classifier(model, encoder, Calibration(1.0, np.zeros(len(names), np.float32)), {})
     calibration = _by_temperature(scores, labels[scored])
@@ -125,7 +133,7 @@ def folds_of(texts: Sequence[str], labels: Numbers, count: int) -> Numbers:
     order = np.array(sorted(range(len(texts)), key=lambda n: (labels[n], keys[n])), dtype=np.int64)
     folds = np.zeros(len(texts), dtype=np.int64)
     folds[order] = np.arange(len(texts)) % count
-    folds[np.bincount(labels)[labels] == 1] = -1
+    folds[np.bincount(labels)[labels] == 1] = _NEVER_OUT
     return folds
 
 
