@@ -45,6 +45,7 @@ _ATYPICAL: Final = 0.05  # share of the examples not worth an answer, the least 
 _MANY_TEXTS: Final = 2_000  # from which on what only one text has tells nothing
 _JITTER: Final = 1e-4  # keeps texts that are the same from making products singular
 _MOST_WEIGHTS: Final = 12_000_000  # which L-BFGS holds a dozen times, in double precision
+_LEAST: Final = 1e-12  # probability
 _SHARPNESS: Final = 10.0  # of a cosine, for scores to be of the size that fitted ones have
 
 Numbers = NDArray[np.int64]
@@ -225,14 +226,20 @@ def _centroids(
 
 
 def _by_temperature(scores: Floats, labels: Numbers) -> Calibration:
-    """The temperature (Guo et al. 2017) that makes the labels likeliest."""
+    """The temperature (Guo et al. 2017) that makes the labels likeliest.
+
+    One more answer, as sure as the others are, is taken to be wrong, in the manner of Platt (1999):
+    else examples that are easily told apart would make every answer certain.
+    """
     from scipy.optimize import minimize_scalar
 
     rows, exact = np.arange(len(labels)), scores.astype(np.float64)
 
     def loss(logarithm: float) -> float:
-        likely = softmax(exact / np.exp(logarithm))[rows, labels]
-        return float(-np.log(np.maximum(likely, 1e-12)).mean())
+        likely = softmax(exact / np.exp(logarithm))
+        missed = np.log(np.maximum(likely[rows, labels], _LEAST)).sum()
+        wrong = np.log(max(1 - likely.max(axis=1).mean(), _LEAST))
+        return -float(missed + wrong)
 
     found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x
     return Calibration(float(np.exp(found)), np.zeros(scores.shape[1], dtype=np.float32))
