@@ -5,7 +5,6 @@ A text is scored by its hashed features and by what its encoder says it is about
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -123,10 +122,11 @@ class Classifier:
         by_bucket = np.zeros(BUCKETS)
         by_bucket[self.model.vocabulary.buckets[row.indices]] = row.data * weights.ravel()
         about = self.encoder.of(texts, features) @ self.model.dense[:, number]
-        found = Counter({MEANING: float(about[0])})
+        found = {MEANING: float(about[0])}
         for text, weight in _by_word(features, by_bucket):
-            found[text] += weight
-        return [Evidence(*one) for one in found.most_common()]
+            found[text] = found.get(text, 0.0) + weight
+        order = sorted(found.items(), key=lambda one: -one[1])
+        return [Evidence(text, weight) for text, weight in order]
 
 
 def _by_word(features: Features, weights: NDArray[np.float64]) -> Iterator[tuple[str, float]]:

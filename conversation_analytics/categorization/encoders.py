@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -26,7 +26,7 @@ Device = Literal["cpu", "cuda"]
 _BATCH: Final = 64  # texts
 
 
-class TextEncoder(Protocol):
+class TextEncoder(Hashable, Protocol):
     """Makes a vector of length 1 of a text."""
 
     @property

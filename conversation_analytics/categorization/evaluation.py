@@ -110,7 +110,12 @@ def _figures(truth: Names, found: Names, given: Truths, confidence: NDArray[np.f
     scoped = ~np.isin(truth, sorted(OUT_OF_SCOPE))
     outside = int((~scoped).sum())
     refused = _share(~given[~scoped])
-    truth, found, given, confidence = (part[scoped] for part in (truth, found, given, confidence))
+    truth, found, given, confidence = (
+        truth[scoped],
+        found[scoped],
+        given[scoped],
+        confidence[scoped],
+    )
     right = truth == found
     recall, f1 = _by_label(truth, found)
     return Figures(

@@ -112,6 +112,8 @@ class TaxonomyLabeller:
             features: what is in them.
             languages: what each is written in.
         """
+        if not self.section.labels:
+            return [[Decision(UNKNOWN, 0.0, "rule", "below_threshold")] for _ in texts]
         matched = self._rules.matched(texts, features)
         likely = self._probabilities(texts, features)
         thresholds = [self._thresholds.get(language) for language in languages]
@@ -256,14 +258,15 @@ def _precision(section: Section, rows: Sequence[Labelled]) -> Floats:
     The mean of a Beta distribution: a label's own hits are added to what is known of all labels
     together, and those to a guess, so that a keyword without a hit is trusted as the others are.
     """
-    matched = Rules(section).matched(
-        [row.text for row in rows], extract([row.text for row in rows])
-    )
+    count = len(section.labels)
+    if not count:
+        return np.zeros(0, dtype=np.float32)
+    texts = [row.text for row in rows]
+    matched = Rules(section).matched(texts, extract(texts))
     numbers = {name: number for number, name in enumerate(section.names)}
     labels = np.array([numbers[row.labels[section.task]] for row in rows], dtype=np.int64)
     told = np.asarray(matched.any(axis=1))
     found = matched.argmax(axis=1)[told]
-    count = len(section.labels)
     hits = np.bincount(found, minlength=count)
     right = np.bincount(found[found == labels[told]], minlength=count)
     guess = _PRIOR_WEIGHT * _PRIOR_PRECISION

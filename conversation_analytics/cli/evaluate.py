@@ -106,7 +106,7 @@ def _show(title: str, evaluation: Evaluation) -> None:
         show_table("Given no label", ["reason", "texts"], rows)
     if evaluation.confusion:
         shown = [list(one) for one in evaluation.confusion[:_SHOWN_CONFUSIONS]]
-        show_table("Most often taken for another", ["label", "said", "texts"], shown)
+        show_table("Mistakes", ["label", "said", "texts"], shown)
 
 
 def _row(name: str, figures: Figures) -> list[Any]:
