@@ -65,7 +65,7 @@ class Section:
     task: TaxonomyTask
     labels: tuple[Label, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The labels' names."""
         return tuple(label.name for label in self.labels)
@@ -80,10 +80,13 @@ class Section:
 
     def ancestors(self, name: str) -> Iterator[str]:
         """A label's parent, that one's parent, and so on."""
-        parents = {label.name: label.parent for label in self.labels}
-        while (parent := parents.get(name)) is not None:
+        while (parent := self._parents.get(name)) is not None:
             yield parent
             name = parent
+
+    @cached_property
+    def _parents(self) -> dict[str, str | None]:
+        return {label.name: label.parent for label in self.labels}
 
 
 @dataclass(frozen=True)

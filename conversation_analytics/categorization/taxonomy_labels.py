@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -123,17 +123,16 @@ class TaxonomyLabeller:
         # Words count in whole numbers, so what the model says decides between equals only.
         usable = np.where(measured[:, None], likely, 0)
         best = np.where(told, (matched + 0.5 * usable).argmax(axis=1), likely.argmax(axis=1))
+        rows = np.arange(features.count)
+        confidence = np.where(told, self.precision[best], likely[rows, best]).tolist()
         decisions = []
-        for doc, label in enumerate(best.tolist()):
-            if told[doc]:
-                first = self._decision(label, float(self.precision[label]), by_rule=True)
-            else:
-                confidence = float(likely[doc, label])
-                reason = self._reason(confidence, thresholds[doc], empty=bool(empty[doc]))
-                first = self._decision(label, confidence, reason=reason)
-            several = self.section.task == "topic" and not first.abstained
-            further = self._further(label, matched[doc], usable[doc]) if several else ()
-            decisions.append([first, *further])
+        for doc, (label, by_rule) in enumerate(zip(best.tolist(), told.tolist(), strict=True)):
+            reason = None
+            if not by_rule:
+                reason = self._reason(confidence[doc], thresholds[doc], empty=bool(empty[doc]))
+            decisions.append([self._decision(label, confidence[doc], reason, by_rule=by_rule)])
+        if self.section.task == "topic":
+            self._add_further(decisions, best, matched, usable)
         return decisions
 
     def explain(self, text: str) -> dict[str, Any]:
@@ -170,8 +169,10 @@ class TaxonomyLabeller:
         return Rules(self.section)
 
     @cached_property
-    def _ancestors(self) -> list[list[str]]:
-        return [list(self.section.ancestors(name)) for name in self.section.names]
+    def _ancestors(self) -> list[Mapping[str, Any] | None]:
+        """What the details of each label's decisions say of what it is part of."""
+        above = [list(self.section.ancestors(name)) for name in self.section.names]
+        return [{"ancestors": names} if names else None for names in above]
 
     @cached_property
     def _columns(self) -> NDArray[np.int64]:
@@ -200,24 +201,35 @@ class TaxonomyLabeller:
         return None if confidence >= threshold else "below_threshold"
 
     def _decision(
-        self, label: int, confidence: float, *, by_rule: bool = False, reason: Reason | None = None
+        self, label: int, confidence: float, reason: Reason | None, *, by_rule: bool
     ) -> Decision:
-        name, above = self.section.names[label], self._ancestors[label]
-        details: Mapping[str, Any] = {"ancestors": above} if above else {}
-        if reason is not None:
-            known = confidence > 0 and reason != "empty_text"
-            details = {"candidate": name, **details} if known else {}
-            name, confidence = UNKNOWN, confidence if known else 0.0
         method: Method = "rule" if by_rule or self.classifier is None else "model"
-        return Decision(name, confidence, method, reason, details or None)
+        name, above = self.section.names[label], self._ancestors[label]
+        if reason is None:
+            return Decision(name, confidence, method, None, above)
+        if reason == "empty_text" or confidence == 0:
+            return Decision(UNKNOWN, 0.0, method, reason)
+        return Decision(UNKNOWN, confidence, method, reason, {"candidate": name, **(above or {})})
 
-    def _further(self, first: int, matched: Floats, likely: Floats) -> Iterator[Decision]:
-        """Other topics of a text that are more likely there than not."""
+    def _add_further(
+        self,
+        decisions: list[list[Decision]],
+        best: NDArray[np.int64],
+        matched: Floats,
+        likely: Floats,
+    ) -> None:
+        """Add to texts that have a label the others that are more likely there than not."""
         confidence = np.where(matched > 0, self.precision, likely)
-        confidence[first] = 0
-        order = np.lexsort((-likely, -matched, -confidence))[: _MOST_TOPICS - 1]
-        for label in order[confidence[order] >= _CLEARLY].tolist():
-            yield self._decision(label, float(confidence[label]), by_rule=bool(matched[label] > 0))
+        confidence[np.arange(len(best)), best] = 0
+        for doc in np.flatnonzero((confidence >= _CLEARLY).any(axis=1)).tolist():
+            if decisions[doc][0].abstained:
+                continue
+            own = confidence[doc]
+            order = np.lexsort((-likely[doc], -matched[doc], -own))[: _MOST_TOPICS - 1]
+            decisions[doc] += [
+                self._decision(label, float(own[label]), None, by_rule=bool(matched[doc, label]))
+                for label in order[own[order] >= _CLEARLY].tolist()
+            ]
 
 
 @lru_cache(maxsize=_KEPT)

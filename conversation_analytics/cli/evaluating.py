@@ -115,7 +115,9 @@ def _predictor(options: Options, rows: list[Labelled]) -> Predictor:
         return by_sentiment(sentiment_model())
     if options.train is not None:
         say(f"Learning from {options.train.name}")
-        return _learner(options)(without(rows_of(options, options.train, None), rows))
+        learnt = rows_of(options, options.train, None)
+        same = options.train.resolve() == options.data.resolve()
+        return _learner(options)(without(learnt, rows) if same else learnt)
     from conversation_analytics.categorization.taxonomy import DEFAULT_FILE
     from conversation_analytics.categorization.taxonomy_labels import taxonomy_labeller
 

@@ -72,9 +72,20 @@ def test_the_order_of_the_examples_does_not_matter(trained: Classifier) -> None:
     )
 
 
-def test_a_text_that_is_there_twice_counts_once(trained: Classifier) -> None:
-    twice = train_classifier([*rows(), *rows()], "intent", BLIND)
-    assert twice.measured["en"].texts == 90
+def test_what_is_said_often_counts_as_often() -> None:
+    often = [labelled("hello", "refund")] * 30 + [labelled("hello", "cancel")] * 10
+    classifier = train_classifier([*rows(), *often], "intent", BLIND)
+    (likely,) = classifier.probabilities(["hello"], extract(["hello"]))
+    cancel, refund, status = likely
+    assert refund > 2 * cancel > 10 * status
+    assert classifier.measured["en"].texts == 130
+
+
+def test_a_hint_that_is_an_example_is_not_learnt_from_where_the_example_is_not(
+    trained: Classifier,
+) -> None:
+    again = train_classifier(rows(), "intent", BLIND, hints=rows())
+    assert again.measured["en"] == pytest.approx(trained.measured["en"])
 
 
 def test_a_language_of_few_examples_is_not_measured() -> None:

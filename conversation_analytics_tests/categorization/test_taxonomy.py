@@ -125,6 +125,20 @@ def test_a_version_changes_with_what_decides_and_only_for_its_task(
     assert (before.version != after.version) == bool(changes)
 
 
+def test_lists_may_be_cut_into_lists(tmp_path: Path) -> None:
+    text = """
+        intents:
+          - name: cancel
+            keywords: [stop, [ยกเลิก, 取消]]
+            examples:
+              - [please stop, "no, thanks"]
+              - [ขอยกเลิก]
+    """
+    (label,) = read(tmp_path, text).sections["intent"].labels
+    assert label.keywords == ("stop", "ยกเลิก", "取消")
+    assert label.examples == ("please stop", "no, thanks", "ขอยกเลิก")
+
+
 def test_the_default_tells_every_label_in_words_and_examples() -> None:
     taxonomy = load_taxonomy()
     assert set(taxonomy.sections) == {"intent", "topic"}

@@ -65,6 +65,18 @@ def test_what_is_learnt_from_a_file_is_measured_on_another(ca: CommandLine) -> N
     assert "Learning from" not in shown.stdout
 
 
+def test_a_split_is_not_measured_by_itself_when_the_rest_of_its_file_teaches(
+    ca: CommandLine,
+) -> None:
+    train = written(ca.folder / "data.jsonl", language="en", split="train")
+    with train.open("a") as file:
+        for text, label in (("xylophone", "refund"), ("xylophones", "refund")):
+            file.write(json.dumps({"text": text, "label": label, "split": "test"}) + "\n")
+    arguments = ["--data", str(train), "--task", "intent", "--split", "test"]
+    found = ca.json("evaluate", *arguments, "--train", str(train))["overall"]
+    assert (found["texts"], found["coverage"]) == (2, 0)
+
+
 def test_a_taxonomy_is_measured_by_its_own_labels(ca: CommandLine) -> None:
     taxonomy = ca.folder / "taxonomy.yaml"
     taxonomy.write_text(TAXONOMY)

@@ -79,7 +79,7 @@ def train_classifier(
     them; a language of which that leaves fewer than `MEASURED_FROM` texts is not measured.
 
     Args:
-        rows: texts with labels of the task; the same text of the same label counts once.
+        rows: texts with labels of the task, as frequent as they are.
         task: the task.
         encoder: makes further numbers of texts.
         hints: more to learn from that is not like what is asked, such as keywords: by these nothing
@@ -89,9 +89,8 @@ def train_classifier(
     Raises:
         LabelledDataInvalid: the rows have fewer than two labels.
     """
-    rows = _distinct(rows, task)
     asked = len(rows)
-    rows = _distinct([*rows, *hints], task)
+    rows = [*rows, *_other(hints, rows, task)]
     names = tuple(sorted({row.labels[task] for row in rows}))
     if len(names) < 2:
         raise LabelledDataInvalid(f"texts of two labels of {task} are needed to tell them apart")
@@ -138,11 +137,10 @@ def folds_of(texts: Sequence[str], labels: Numbers, count: int) -> Numbers:
     return folds
 
 
-def _distinct(rows: Sequence[Labelled], task: Task) -> list[Labelled]:
-    found: dict[tuple[str, str], Labelled] = {}
-    for row in rows:
-        found.setdefault((row.labels[task], _read(row.text)), row)
-    return list(found.values())
+def _other(hints: Sequence[Labelled], rows: Sequence[Labelled], task: Task) -> list[Labelled]:
+    """The hints that are no rows: nothing is to be measured by what was learnt from."""
+    known = {(row.labels[task], _read(row.text)) for row in rows}
+    return [hint for hint in hints if (hint.labels[task], _read(hint.text)) not in known]
 
 
 def _unseen_scores(
