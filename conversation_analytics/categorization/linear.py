@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.features import BUCKETS, Features, offsets
+from conversation_analytics.categorization.features import BUCKETS, Entries, Features, offsets
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -24,7 +24,8 @@ class Vocabulary:
 
     Attributes:
         buckets: int32, ascending.
-        rarity: float32, the weight of each by how few texts have it (inverse document frequency).
+        rarity: float32, the weight of each: by how few texts have it (inverse document frequency),
+            or by how few labels do.
     """
 
     buckets: NDArray[np.int32]
@@ -38,18 +39,22 @@ class Vocabulary:
 
     def matrix(self, features: Features) -> csr_matrix:
         """Texts × known buckets: the rarity of what a text has, each row of length 1."""
+        return self.rows(features.entries, features.count)
+
+    def rows(self, entries: Entries, count: int) -> csr_matrix:
+        """`matrix` of so many texts of which there are only the entries."""
         from scipy.sparse import csr_matrix
 
-        docs, found = features.entries
+        docs, found = entries
         places = self._places[found]
         known = places >= 0
         docs, places = docs[known], places[known]
         values = self.rarity[places]
-        squares = np.bincount(docs, weights=values * values, minlength=features.count)
+        squares = np.bincount(docs, weights=values * values, minlength=count)
         lengths = np.sqrt(np.where(squares == 0, 1, squares)).astype(np.float32)
         return csr_matrix(
-            (values / lengths[docs], places, offsets(docs, features.count)),
-            shape=(features.count, len(self.buckets)),
+            (values / lengths[docs], places, offsets(docs, count)),
+            shape=(count, len(self.buckets)),
         )
 
 

@@ -1,8 +1,8 @@
 """Whether a text is negative, neutral or positive, in the languages where that was measured.
 
-Every language has a model of its own over the features that all share, and over what the feeling
-words of the language and those of English add up to (see `lexicon`): people mix English into
-whatever they write.
+Every language has a model of its own over the features that all share, over what the feeling words
+of the language and those of English add up to (see `lexicon`), since people mix English into
+whatever they write, and over how much is written.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ LABELS: Final = ("negative", "neutral", "positive")
 EVERYWHERE: Final = ("english", "vader")
 """Lexicons that are looked up in every language, by their names in the model's file."""
 
+_USUAL_SIZE: Final = np.float32(5)  # logarithm of the features of a short message
+
 
 @dataclass(frozen=True)
 class Head:
@@ -33,7 +35,7 @@ class Head:
 
     Attributes:
         model: its weights.
-        lexicons: whose feelings are its further numbers, in order.
+        lexicons: whose feelings are the first of its further numbers, in order.
     """
 
     model: LinearModel
@@ -42,7 +44,7 @@ class Head:
     def scores(self, features: Features) -> Floats:
         """Texts × `LABELS`; the highest tells the label."""
         matrix = self.model.vocabulary.matrix(features)
-        return self.model.scores(matrix, feelings(self.lexicons, features))
+        return self.model.scores(matrix, numbers_of(self.lexicons, features))
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,16 @@ class SentimentModel:
         return frozenset(self.heads)
 
 
-def feelings(lexicons: Sequence[Lexicon], features: Features) -> Dense:
-    """Texts × what each lexicon's words add up to, side by side."""
-    return np.hstack([lexicon.feelings(features) for lexicon in lexicons])
+def numbers_of(lexicons: Sequence[Lexicon], features: Features) -> Dense:
+    """Texts × what each lexicon's words add up to, side by side, and how much is written.
+
+    A row of a matrix does not tell that, since all have length 1; yet long texts feel otherwise.
+    """
+    entries = np.bincount(features.entries.docs, minlength=features.count)
+    size = np.log1p(entries).astype(np.float32)[:, None]
+    return np.hstack(
+        [*(lexicon.feelings(features) for lexicon in lexicons), size, (size - _USUAL_SIZE) ** 2]
+    )
 
 
 @cache

@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from conversation_analytics.categorization.features import extract
+from conversation_analytics.categorization.features import buckets, extract
 from conversation_analytics.categorization.linear import LinearModel, Vocabulary, softmax
-from conversation_analytics.categorization.training.fit import fit, vocabulary_of
+from conversation_analytics.categorization.training.fit import (
+    fit,
+    telling_vocabulary,
+    vocabulary_of,
+)
 from conversation_analytics.categorization.vectors import WordVectors
 
 TEXTS = [
@@ -48,6 +52,28 @@ def test_only_what_enough_texts_have_is_known_and_the_rare_counts_more() -> None
     assert 0 < len(known.buckets) < len(everything.buckets)
     assert known.rarity.max() == pytest.approx(np.log(9 / 3) + 1)
     assert everything.rarity.max() == pytest.approx(np.log(9 / 2) + 1)
+
+
+def test_what_only_one_label_has_counts_more_than_what_all_have() -> None:
+    features = extract(TEXTS)
+    known = telling_vocabulary(features.entries, LABELS, 3, least=2, most=1000, rare=False)
+    counts = dict(zip(known.buckets.tolist(), known.rarity.tolist(), strict=True))
+
+    def count(word: str) -> float:
+        (bucket,) = buckets(extract([word]).words.hashes).tolist()
+        return counts[bucket]
+
+    assert count("cancel") > count("my") > 0
+    assert count("cancel") > count("is")
+
+
+def test_the_buckets_that_tell_most_are_kept() -> None:
+    features = extract(TEXTS)
+    everything = telling_vocabulary(features.entries, LABELS, 3, least=1, most=1000, rare=False)
+    best = telling_vocabulary(features.entries, LABELS, 3, least=1, most=10, rare=False)
+    assert len(best.buckets) == 10
+    assert set(best.buckets.tolist()) < set(everything.buckets.tolist())
+    assert best.rarity.mean() > everything.rarity.mean()
 
 
 def test_weights_are_those_of_a_multinomial_logistic_regression() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.features import BUCKETS
+from conversation_analytics.categorization.features import BUCKETS, Entries
 from conversation_analytics.categorization.linear import Dense, Floats, Vocabulary, softmax
 
 if TYPE_CHECKING:
@@ -37,8 +37,43 @@ def vocabulary_of(buckets: NDArray[np.int32], count: int, *, least: int) -> Voca
     """
     texts = np.bincount(buckets, minlength=BUCKETS)
     known = np.flatnonzero(texts >= least).astype(np.int32)
-    rarity = np.log((1 + count) / (1 + texts[known])) + 1
-    return Vocabulary(known, rarity.astype(np.float32))
+    return Vocabulary(known, _rarity(texts[known], count).astype(np.float32))
+
+
+def telling_vocabulary(
+    entries: Entries, labels: NDArray[np.int64], count: int, *, least: int, most: int, rare: bool
+) -> Vocabulary:
+    """The buckets that tell most of labels, and how unevenly labels have each.
+
+    That is the log-count ratio of Wang and Manning (2012) for the label it tells most of; it is
+    the surer the more texts have the bucket.
+
+    Args:
+        entries: texts and their buckets.
+        labels: number of each text's label.
+        count: labels.
+        least: texts that must have a bucket for it to be known.
+        most: buckets known.
+        rare: whether a bucket counts by how few texts have it as well.
+    """
+    known = np.flatnonzero(np.bincount(entries.buckets, minlength=BUCKETS) >= least)
+    owners = labels[entries.docs]
+    texts = np.array(
+        [np.bincount(entries.buckets[owners == n], minlength=BUCKETS)[known] for n in range(count)]
+    )
+    own, others = texts + 1, texts.sum(axis=0) - texts + 1
+    shares = own / own.sum(axis=1, keepdims=True), others / others.sum(axis=1, keepdims=True)
+    ratios = np.abs(np.log(shares[0] / shares[1])).max(axis=0)
+    having = texts.sum(axis=0)
+    kept = np.sort(np.argsort(-ratios * np.sqrt(having), kind="stable")[:most])
+    weight = ratios * _rarity(having, len(labels)) if rare else ratios
+    return Vocabulary(known[kept].astype(np.int32), weight[kept].astype(np.float32))
+
+
+def _rarity(texts: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Inverse document frequency, smoothed as scikit-learn does."""
+    rarity: NDArray[np.float64] = np.log((1 + count) / (1 + texts)) + 1
+    return rarity
 
 
 def fit(

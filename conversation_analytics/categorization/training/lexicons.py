@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from conversation_analytics.categorization.features import extract
+from conversation_analytics.categorization.features import Hashes, extract, offsets
 from conversation_analytics.categorization.lexicon import (
     FEELING,
     INTENSIFIER,
@@ -51,23 +52,29 @@ def build_lexicon(
     entries = [(word, NEGATION, 0.0) for word in negations]
     entries += [(word, INTENSIFIER, by) for word, by in (intensifiers or {}).items()]
     entries += [(word, FEELING, by) for word, by in valences.items()]
-    hashes, kept, seen = [], [], set()
-    for word, role, value in entries:
-        hash_ = _only_feature(word)
-        if hash_ is not None and hash_ not in seen:
-            seen.add(hash_)
-            hashes.append(hash_)
-            kept.append((role, round(value * 10)))
-    roles, values = (np.array(some, dtype=np.int8) for some in zip(*kept, strict=True))
-    return Lexicon(np.array(hashes, dtype=np.uint64), roles, values)
+    words, roles, values = zip(*entries, strict=True)
+    places, hashes = _only_features(words)
+    hashes, firsts = np.unique(hashes, return_index=True)
+    kept = places[firsts]
+    return Lexicon(
+        hashes,
+        np.array(roles, dtype=np.int8)[kept],
+        np.round(np.array(values)[kept] * 10).astype(np.int8),
+    )
 
 
-def _only_feature(word: str) -> np.uint64 | None:
-    """The hash of the feature that is the whole of a word or phrase."""
-    features = extract([word])
-    written = features.written(1, len(features.codes) - 1)
+def _only_features(words: Sequence[str]) -> tuple[NDArray[np.int64], Hashes]:
+    """Places of the words and phrases that are one feature as a whole, and its hash.
+
+    A word is that before it is a piece of one: the earliest kind counts.
+    """
+    features = extract(words)
+    begins = offsets(features.docs, features.count)
+    places, hashes = [], []
     for kind in features.kinds:
-        whole = kind.hashes[(kind.starts == 1) & (kind.ends == 1 + len(written))]
-        if len(whole):
-            return np.uint64(whole[0])
-    return None
+        owners = features.docs[kind.starts]
+        whole = (kind.starts == begins[owners] + 1) & (kind.ends == begins[owners + 1] - 1)
+        places.append(owners[whole])
+        hashes.append(kind.hashes[whole])
+    found, firsts = np.unique(np.concatenate(places), return_index=True)
+    return found.astype(np.int64), np.concatenate(hashes)[firsts]

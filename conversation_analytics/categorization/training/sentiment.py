@@ -11,6 +11,7 @@ text is scored by a model that saw neither it nor a text that reads the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,18 +25,13 @@ from conversation_analytics.categorization.calibration import (
     calibrate,
     expected_calibration_error,
 )
-from conversation_analytics.categorization.features import extract
+from conversation_analytics.categorization.features import Entries, extract
 from conversation_analytics.categorization.labelled import Labelled, read_labelled
 from conversation_analytics.categorization.lexicon import Lexicon
-from conversation_analytics.categorization.linear import Floats, LinearModel, Vocabulary
-from conversation_analytics.categorization.sentiment import (
-    EVERYWHERE,
-    LABELS,
-    Head,
-    feelings,
-)
+from conversation_analytics.categorization.linear import Dense, Floats, LinearModel
+from conversation_analytics.categorization.sentiment import EVERYWHERE, LABELS, numbers_of
 from conversation_analytics.categorization.text import normalized
-from conversation_analytics.categorization.training.fit import fit, vocabulary_of
+from conversation_analytics.categorization.training.fit import fit, telling_vocabulary
 from conversation_analytics.categorization.training.lexicons import (
     NEGATIONS,
     build_lexicon,
@@ -43,11 +39,32 @@ from conversation_analytics.categorization.training.lexicons import (
 )
 
 _FOLDS: Final = 5
-_STRENGTH: Final = 2.0
-_FEELINGS_WEIGHT: Final = 0.1  # of a standard deviation of a feeling, against a row of length 1
+_BALANCE: Final = 0.6  # from 0, each text counts the same, to 1, each label does
 _LEAST_TEXTS: Final = 2
-_MOST_BUCKETS: Final = 80_000
+_LEAST: Final = 1e-6  # what is divided by is not nothing
 _STEPS: Final = 127  # of a weight either way: it is kept as a byte
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a head is trained.
+
+    Attributes:
+        strength: how much the texts count against the squares of the weights.
+        numbers: a standard deviation of a further number, against a row of length 1.
+        buckets: most that are known.
+        rare: whether a bucket counts by how few texts have it as well.
+    """
+
+    strength: float
+    numbers: float
+    buckets: int
+    rare: bool
+
+
+_OF_FEW_TEXTS: Final = Recipe(strength=1.0, numbers=0.1, buckets=100_000, rare=False)
+_OF_MANY_TEXTS: Final = Recipe(strength=4.0, numbers=0.3, buckets=200_000, rare=True)
+_MANY_TEXTS: Final = 15_000
 
 
 def main(
@@ -62,11 +79,16 @@ def main(
     languages = {}
     for language in sorted({str(row.language) for row in rows}):
         own = [row for row in rows if row.language == language]
-        used = _lexicons_of(language, lexicons)
-        scores = cross_validated(own, used)
-        head, facts = train(own, used), _facts(own, scores)
-        arrays |= _head_arrays(language, head.model)
-        languages[language] = facts
+        examples = Examples.of(own, _lexicons_of(language, lexicons))
+        scores = cross_validated(examples)
+        calibration = calibrate(scores, examples.labels)
+        facts = _facts(examples, scores)
+        arrays |= _head_arrays(language, train(examples))
+        languages[language] = {
+            **facts,
+            "temperature": calibration.temperature,
+            "shift": calibration.shift.tolist(),
+        }
         typer.echo(f"{language}: {facts}")
     seen = np.unique([_short_hash(row.text) for row in rows]).astype(np.uint32)
     about = {"labels": LABELS, "languages": languages}
@@ -96,67 +118,106 @@ def build_lexicons(folder: Path, languages: set[str]) -> dict[str, Lexicon]:
     return lexicons
 
 
-def cross_validated(rows: Sequence[Labelled], lexicons: Sequence[Lexicon]) -> Floats:
+@dataclass(frozen=True)
+class Examples:
+    """Labelled texts of a language, looked at once for every fold.
+
+    Attributes:
+        entries: texts and their buckets.
+        numbers: `numbers_of` the texts.
+        labels: number of each text's label.
+        folds: the fold of each; texts that read the same are in one.
+    """
+
+    entries: Entries
+    numbers: Dense
+    labels: NDArray[np.int64]
+    folds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Labelled], lexicons: Sequence[Lexicon]) -> Examples:
+        """Those of labelled rows."""
+        features = extract([row.text for row in rows])
+        return cls(
+            features.entries,
+            numbers_of(lexicons, features),
+            np.array([LABELS.index(row.labels["sentiment"]) for row in rows], dtype=np.int64),
+            np.array([_short_hash(row.text) % _FOLDS for row in rows], dtype=np.int64),
+        )
+
+    def some(self, chosen: NDArray[np.bool_]) -> Examples:
+        """The chosen ones."""
+        docs, buckets = self.entries
+        there = chosen[docs]
+        places = (np.cumsum(chosen) - 1).astype(np.int32)
+        entries = Entries(places[docs[there]], buckets[there])
+        return Examples(entries, self.numbers[chosen], self.labels[chosen], self.folds[chosen])
+
+    def scores(self, model: LinearModel) -> Floats:
+        """Texts × labels, by a model."""
+        matrix = model.vocabulary.rows(self.entries, len(self.labels))
+        return model.scores(matrix, self.numbers)
+
+
+def cross_validated(examples: Examples) -> Floats:
     """Texts × labels, each scored by a model trained without its fold."""
-    folds = np.array([_short_hash(row.text) % _FOLDS for row in rows])
-    scores = np.zeros((len(rows), len(LABELS)), dtype=np.float32)
+    scores = np.zeros((len(examples.labels), len(LABELS)), dtype=np.float32)
     for fold in range(_FOLDS):
-        unseen = folds == fold
-        head = train([row for row, out in zip(rows, unseen, strict=True) if not out], lexicons)
-        texts = [row.text for row, out in zip(rows, unseen, strict=True) if out]
-        scores[unseen] = head.scores(extract(texts))
+        unseen = examples.folds == fold
+        scores[unseen] = examples.some(unseen).scores(train(examples.some(~unseen)))
     return scores
 
 
-def train(rows: Sequence[Labelled], lexicons: Sequence[Lexicon]) -> Head:
+def train(examples: Examples) -> LinearModel:
     """A language's model, as it will be kept: few weights, each of a byte."""
-    features = extract([row.text for row in rows])
-    labels = _labels(rows)
-    vocabulary = vocabulary_of(features.entries.buckets, len(rows), least=_LEAST_TEXTS)
-    matrix = vocabulary.matrix(features)
-    numbers = feelings(lexicons, features)
-    scale = _FEELINGS_WEIGHT / np.maximum(numbers.std(axis=0), 1e-6)
-    importance = (len(rows) / len(LABELS) / np.bincount(labels, minlength=len(LABELS)))[labels]
-    weights = fit(
-        matrix,
-        ((numbers - numbers.mean(axis=0)) * scale).astype(np.float32),
+    labels, numbers = examples.labels, examples.numbers
+    recipe = _OF_MANY_TEXTS if len(labels) >= _MANY_TEXTS else _OF_FEW_TEXTS
+    vocabulary = telling_vocabulary(
+        examples.entries,
         labels,
         len(LABELS),
-        strength=_STRENGTH,
-        importance=importance.astype(np.float32),
+        least=_LEAST_TEXTS,
+        most=recipe.buckets,
+        rare=recipe.rare,
+    )
+    centre = numbers.mean(axis=0)
+    scale = recipe.numbers / np.maximum(numbers.std(axis=0), _LEAST)
+    frequency = np.maximum(np.bincount(labels, minlength=len(LABELS)), 1) / len(labels)
+    weights = fit(
+        vocabulary.rows(examples.entries, len(labels)),
+        ((numbers - centre) * scale).astype(np.float32),
+        labels,
+        len(LABELS),
+        strength=recipe.strength,
+        importance=((len(LABELS) * frequency) ** -_BALANCE)[labels].astype(np.float32),
     )
     dense = weights.dense * scale[:, None]
-    kept, rounded = _pruned(vocabulary, weights.sparse)
-    bias = weights.bias - numbers.mean(axis=0) @ dense
-    model = LinearModel(LABELS, kept, rounded, dense.astype(np.float32), bias.astype(np.float32))
-    return Head(model, tuple(lexicons))
+    steps = np.maximum(np.abs(weights.sparse).max(axis=0), _LEAST) / _STEPS
+    return LinearModel(
+        LABELS,
+        vocabulary,
+        (np.round(weights.sparse / steps) * steps).astype(np.float32),
+        dense.astype(np.float32),
+        (weights.bias - centre @ dense).astype(np.float32),
+    )
 
 
-def _pruned(vocabulary: Vocabulary, weights: Floats) -> tuple[Vocabulary, Floats]:
-    """The buckets that matter most, with weights of as many steps as a byte has."""
-    matters = np.abs(weights).max(axis=1) * vocabulary.rarity
-    kept = np.sort(np.argsort(-matters, kind="stable")[:_MOST_BUCKETS])
-    few = Vocabulary(vocabulary.buckets[kept], vocabulary.rarity[kept])
-    scale = np.abs(weights[kept]).max(axis=0) / _STEPS
-    return few, (np.round(weights[kept] / scale) * scale).astype(np.float32)
-
-
-def _facts(rows: Sequence[Labelled], scores: Floats) -> dict[str, Any]:
-    """What a head is worth, and how its scores become confidence."""
+def _facts(examples: Examples, scores: Floats) -> dict[str, Any]:
+    """What a head is worth; the confidence of each fold is calibrated on the others."""
     from sklearn.metrics import f1_score, recall_score
 
-    labels = _labels(rows)
-    found = scores.argmax(axis=1)
-    calibration = calibrate(scores, labels)
-    confidence = calibration.probabilities(scores)[np.arange(len(rows)), found]
-    error = expected_calibration_error(confidence, found == labels)
+    labels, found = examples.labels, scores.argmax(axis=1)
+    confidence = np.zeros(len(labels))
+    for fold in range(_FOLDS):
+        unseen = examples.folds == fold
+        calibration = calibrate(scores[~unseen], labels[~unseen])
+        likely = calibration.probabilities(scores[unseen])
+        confidence[unseen] = likely[np.arange(len(likely)), found[unseen]]
     return {
-        "texts": len(rows),
+        "texts": len(labels),
         "macro_f1": round(float(f1_score(labels, found, average="macro")), 4),
         "macro_recall": round(float(recall_score(labels, found, average="macro")), 4),
-        "ece": round(error, 4),
-        "temperature": calibration.temperature,
-        "shift": calibration.shift.tolist(),
+        "ece": round(expected_calibration_error(confidence, found == labels), 4),
     }
 
 
@@ -174,7 +235,7 @@ def _lexicon_arrays(lexicons: Mapping[str, Lexicon]) -> dict[str, Any]:
 
 
 def _head_arrays(language: str, model: LinearModel) -> dict[str, Any]:
-    scale = np.abs(model.weights).max(axis=0) / _STEPS
+    scale = np.maximum(np.abs(model.weights).max(axis=0), _LEAST) / _STEPS
     arrays = {
         "bucket_steps": np.diff(model.vocabulary.buckets, prepend=0).astype(np.uint32),
         "rarity": model.vocabulary.rarity.astype(np.float16),
@@ -184,10 +245,6 @@ def _head_arrays(language: str, model: LinearModel) -> dict[str, Any]:
         "bias": model.bias,
     }
     return {f"{language}.{part}": array for part, array in arrays.items()}
-
-
-def _labels(rows: Sequence[Labelled]) -> NDArray[np.int64]:
-    return np.array([LABELS.index(row.labels["sentiment"]) for row in rows], dtype=np.int64)
 
 
 def _short_hash(text: str) -> int:
