@@ -26,7 +26,7 @@ from conversation_analytics.categorization.predictors import (
     learner,
     without,
 )
-from conversation_analytics.categorization.sentiment import LABELS, Head, SentimentModel
+from conversation_analytics.categorization.sentiment import LABELS, Head, SentimentModel, numbers_of
 from conversation_analytics.categorization.taxonomy import Label, Section
 from conversation_analytics_tests.categorization.examples import BLIND, labelled, rows
 
@@ -182,7 +182,7 @@ def _sentiment_that_says(label: str) -> SentimentModel:
     bias = np.array([5.0 if one == label else 0.0 for one in LABELS], dtype=np.float32)
     nothing = Vocabulary(np.zeros(0, np.int32), np.zeros(0, np.float32))
     lexicon = Lexicon(np.zeros(0, np.uint64), np.zeros(0, np.uint8), np.zeros(0, np.float32))
-    numbers = lexicon.feelings(extract(["x"])).shape[1]
+    numbers = numbers_of((lexicon,), extract(["x"])).shape[1]
     dense = np.zeros((numbers, len(LABELS)), np.float32)
     linear = LinearModel(LABELS, nothing, np.zeros((0, len(LABELS)), np.float32), dense, bias)
     calibration = Calibration(1.0, np.zeros(len(LABELS), np.float32))

@@ -6,6 +6,13 @@ from collections import Counter
 
 import pytest
 
+# A file is one worker's: if these came last, the other worker would have nothing to do meanwhile.
+LONGEST = ("test_sync_state_machine.py", "test_sync_through_dagster.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     done: Counter[str] = Counter()
