@@ -40,6 +40,11 @@ def normalized(text: str) -> str:
     return text
 
 
+def as_read(text: str) -> str:
+    """A text on one line as `normalized` has it: texts that read the same are the same."""
+    return " ".join(normalized(text).split())
+
+
 def spoken(text: str) -> str:
     """A text on one line without code, links and mentions: what tells its language."""
     text = without_code(shortened(text))

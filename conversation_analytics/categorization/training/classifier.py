@@ -26,7 +26,7 @@ from conversation_analytics.categorization.linear import (
     Vocabulary,
     softmax,
 )
-from conversation_analytics.categorization.text import normalized
+from conversation_analytics.categorization.text import as_read
 from conversation_analytics.categorization.training.fit import Weights, fit, vocabulary_of
 from conversation_analytics.errors import LabelledDataInvalid
 
@@ -139,8 +139,8 @@ def folds_of(texts: Sequence[str], labels: Numbers, count: int) -> Numbers:
 
 def _other(hints: Sequence[Labelled], rows: Sequence[Labelled], task: Task) -> list[Labelled]:
     """The hints that are no rows: nothing is to be measured by what was learnt from."""
-    known = {(row.labels[task], _read(row.text)) for row in rows}
-    return [hint for hint in hints if (hint.labels[task], _read(hint.text)) not in known]
+    known = {(row.labels[task], as_read(row.text)) for row in rows}
+    return [hint for hint in hints if (hint.labels[task], as_read(hint.text)) not in known]
 
 
 def _unseen_scores(
@@ -248,9 +248,5 @@ def _languages(rows: Sequence[Labelled]) -> list[str]:
     return [row.language or by.code for row, by in zip(rows, told, strict=True)]
 
 
-def _read(text: str) -> str:
-    return " ".join(normalized(text).split())
-
-
 def _hash(text: str) -> bytes:
-    return blake2b(_read(text).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return blake2b(as_read(text).encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -30,7 +30,7 @@ from conversation_analytics.categorization.labelled import Labelled, read_labell
 from conversation_analytics.categorization.lexicon import Lexicon
 from conversation_analytics.categorization.linear import Dense, Floats, LinearModel
 from conversation_analytics.categorization.sentiment import EVERYWHERE, LABELS, numbers_of
-from conversation_analytics.categorization.text import normalized
+from conversation_analytics.categorization.text import as_read
 from conversation_analytics.categorization.training.fit import fit, telling_vocabulary
 from conversation_analytics.categorization.training.lexicons import (
     NEGATIONS,
@@ -248,7 +248,7 @@ def _head_arrays(language: str, model: LinearModel) -> dict[str, Any]:
 
 
 def _short_hash(text: str) -> int:
-    read = " ".join(normalized(text).split()).encode("utf-8", "surrogatepass")
+    read = as_read(text).encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(read, digest_size=4).digest(), "little")
 
 
