@@ -14,6 +14,7 @@ from typing import Any
 # DuckDB imports it late, if it is there; imports are not timed.
 import pandas  # noqa: F401
 
+from conversation_analytics.categorization.days import categories_derivation
 from conversation_analytics.compute.runner import Runner, runner_for
 from conversation_analytics.generator.generate import generate
 from conversation_analytics.generator.options import GeneratorOptions
@@ -22,8 +23,11 @@ from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.open import open_source
 from conversation_analytics.storage.days import DayItem, Request, commit_days, failures
 from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT
-from conversation_analytics.transforms.derived import DerivedDays
+from conversation_analytics.transforms.derived import (
+    CONVERSATIONS_DERIVATION,
+    MESSAGES_DERIVATION,
+    DerivedDays,
+)
 from conversation_analytics.transforms.raw import RawDays
 
 FIRST_DAY = date(2024, 1, 1)
@@ -69,11 +73,11 @@ def all_days(overrides: dict[str, Any], days: int) -> dict[str, float]:
         try:
             _commit_raw(settings, lake, day_range(days), runner)
             seconds["raw"] = time.perf_counter() - started
-            for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT):
+            for how in (MESSAGES_DERIVATION, CONVERSATIONS_DERIVATION):
                 started = time.perf_counter()
-                stream = DerivedDays(settings, lake, unit, day_range(days), _request(), runner)
+                stream = DerivedDays(settings, lake, how, day_range(days), _request(), runner)
                 _commit(lake, stream)
-                seconds[unit.name] = time.perf_counter() - started
+                seconds[how.unit.name] = time.perf_counter() - started
         finally:
             runner.close()
     return seconds
@@ -82,13 +86,14 @@ def all_days(overrides: dict[str, Any], days: int) -> dict[str, float]:
 def refresh(
     settings: Settings, days: Sequence[date], *, whole: bool = False, merge: bool = False
 ) -> None:
-    """Bring days of an existing lake from the source to raw, messages and conversations."""
+    """Bring days of an existing lake from the source to raw and everything made of it."""
     lake, opened, runner = open_lake(settings), open_source(settings), runner_for(settings)
     request = replace(_request(), whole=whole, merge=merge)
     try:
         _commit(lake, RawDays(settings, lake, opened, days, request, runner))
-        for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT):
-            _commit(lake, DerivedDays(settings, lake, unit, days, request, runner))
+        categories = categories_derivation(settings, lake)
+        for how in (MESSAGES_DERIVATION, CONVERSATIONS_DERIVATION, categories):
+            _commit(lake, DerivedDays(settings, lake, how, days, request, runner))
     finally:
         opened.source.close()
         runner.close()

@@ -13,15 +13,29 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import SecretStr
 
+from conversation_analytics.assets.category_tables import category_assets, taxonomy_asset
+from conversation_analytics.assets.discovered_topics import discovered_topics_asset
 from conversation_analytics.assets.lake_tables import LAKE_IO_MANAGER, lake_assets
 from conversation_analytics.assets.partitions import daily_partitions
 from conversation_analytics.checks.agreement import agreement_check
 from conversation_analytics.io_managers.parquet import ParquetIOManager
-from conversation_analytics.jobs import daily_job, maintenance_job, sweep_job, verify_job
+from conversation_analytics.jobs import (
+    daily_job,
+    maintenance_job,
+    sweep_job,
+    taxonomy_job,
+    topics_job,
+    verify_job,
+)
 from conversation_analytics.notifications import notifiers
 from conversation_analytics.resources.lake import LakeResource, LocalLakeResource
 from conversation_analytics.resources.sources import FilesResource, NocoDBResource, SourceResource
-from conversation_analytics.schedules import maintenance_schedule, sweep_schedule
+from conversation_analytics.schedules import (
+    maintenance_schedule,
+    sweep_schedule,
+    taxonomy_schedule,
+    topics_schedule,
+)
 from conversation_analytics.sensors import changes_sensor, failure_sensor
 from conversation_analytics.settings import Settings, load_settings
 
@@ -43,7 +57,7 @@ def build_defs(
     """
     settings = settings or load_settings()
     partitions = daily_partitions(settings.calendar)
-    assets = lake_assets(settings, partitions)
+    assets = lake_assets(settings, partitions) + category_assets(settings, partitions)
     resources = _resources(settings)
     if settings.mongodb_uri:
         from conversation_analytics.assets.mongo_tables import mongo_assets
@@ -51,13 +65,20 @@ def build_defs(
         assets += mongo_assets(settings, partitions)
         resources |= _mongo(settings)
     resources |= resource_overrides or {}
+    taxonomy, found = taxonomy_asset(settings), discovered_topics_asset(settings)
     daily, sweep = daily_job(assets), sweep_job(settings, resources)
+    observing, topics = taxonomy_job(taxonomy), topics_job(found)
     maintenance = maintenance_job(settings, resources, assets)
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, taxonomy, found],
         asset_checks=[agreement_check(settings, partitions)],
-        jobs=[daily, sweep, verify_job(), maintenance],
-        schedules=[sweep_schedule(settings, sweep), maintenance_schedule(settings, maintenance)],
+        jobs=[daily, sweep, verify_job(), maintenance, observing, topics],
+        schedules=[
+            sweep_schedule(settings, sweep),
+            maintenance_schedule(settings, maintenance),
+            taxonomy_schedule(settings, observing),
+            topics_schedule(settings, topics),
+        ],
         sensors=[
             changes_sensor(settings, daily, sweep),
             failure_sensor(settings, notifiers(settings)),

@@ -22,6 +22,8 @@ DAILY_JOB = "daily"
 SWEEP_JOB = "sweep"
 MAINTENANCE_JOB = "maintenance"
 VERIFY_JOB = "verify"
+TOPICS_JOB = "topics"
+TAXONOMY_JOB = "observe_taxonomy"
 
 
 def daily_job(assets: list[dg.AssetsDefinition]) -> "dg.UnresolvedAssetJobDefinition":
@@ -30,6 +32,26 @@ def daily_job(assets: list[dg.AssetsDefinition]) -> "dg.UnresolvedAssetJobDefini
         DAILY_JOB,
         selection=dg.AssetSelection.assets(*assets) - dg.AssetSelection.checks(AGREES_KEY),
         description="Reads the source for a range of days and refreshes everything made of them.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def topics_job(asset: dg.AssetsDefinition) -> "dg.UnresolvedAssetJobDefinition":
+    """Finds topics among the conversations that fit none."""
+    return dg.define_asset_job(
+        TOPICS_JOB,
+        selection=dg.AssetSelection.assets(asset),
+        description=topics_job.__doc__,
+        executor_def=dg.in_process_executor,
+    )
+
+
+def taxonomy_job(asset: dg.AssetsDefinition) -> "dg.UnresolvedAssetJobDefinition":
+    """Looks at the taxonomy and the models, so that Dagster sees which days are stale."""
+    return dg.define_asset_job(
+        TAXONOMY_JOB,
+        selection=dg.AssetSelection.assets(asset),
+        description=taxonomy_job.__doc__,
         executor_def=dg.in_process_executor,
     )
 

@@ -30,8 +30,25 @@ def maintenance_schedule(settings: Settings, job: dg.JobDefinition) -> dg.Schedu
     )
 
 
+def taxonomy_schedule(
+    settings: Settings, job: dg.UnresolvedAssetJobDefinition
+) -> dg.ScheduleDefinition:
+    """Looks at the taxonomy every hour."""
+    return _schedule(settings, job, "5 * * * *", "Shows which days an earlier taxonomy labelled.")
+
+
+def topics_schedule(
+    settings: Settings, job: dg.UnresolvedAssetJobDefinition
+) -> dg.ScheduleDefinition:
+    """Looks for new topics early on Mondays, when the week before is whole."""
+    return _schedule(settings, job, "30 4 * * 1", "Finds topics that the taxonomy does not have.")
+
+
 def _schedule(
-    settings: Settings, job: dg.JobDefinition, cron: str, description: str
+    settings: Settings,
+    job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition,
+    cron: str,
+    description: str,
 ) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name=f"{job.name}_schedule",

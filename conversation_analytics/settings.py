@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     mongodb_database: str = "conversation_analytics"
     mongodb_conversations_collection: str = "conversation_analytics"
     mongodb_messages_collection: str = "conversation_messages"
+    mongodb_categories_collection: str = "conversation_categories"
+
+    taxonomy_file: Path | None = None
+    human_labels_file: Path | None = None
+    min_users_per_cell: int = Field(5, ge=1)
 
     s3_enabled: bool = False
     s3_bucket: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,24 +13,33 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from conversation_analytics.assets import lake_tables
+from conversation_analytics.categorization.days import categories_derivation
 from conversation_analytics.compute.runner import InProcessRunner, Runner
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.base import ConversationSource, SourceInfo
 from conversation_analytics.sources.files import FilesSource
 from conversation_analytics.sources.mapping import FieldMapping, load_mapping
 from conversation_analytics.sources.open import OpenedSource
-from conversation_analytics.storage.days import DayItem, DayReport, Request, commit_days
-from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import (
-    CONVERSATIONS_UNIT,
-    MESSAGES_UNIT,
-    RAW,
-    UNITS,
-    Day,
+from conversation_analytics.storage.days import (
+    DayItem,
+    DayReport,
+    PreparedDay,
+    Request,
+    commit_days,
 )
+from conversation_analytics.storage.lake import Lake, open_lake
+from conversation_analytics.storage.layout import RAW, UNITS, Day
 from conversation_analytics.storage.manifest import Manifest
-from conversation_analytics.transforms.derived import DerivedDays
+from conversation_analytics.transforms.derived import (
+    CONVERSATIONS_DERIVATION,
+    MESSAGES_DERIVATION,
+    DayTask,
+    Derivation,
+    DerivedDays,
+)
 from conversation_analytics.transforms.raw import RawDays
 
 Row = dict[str, Any]
@@ -215,7 +224,7 @@ class Run:
 
 
 class Pipeline:
-    """Raw days, messages and conversations of an export in a local lake.
+    """Raw days, messages and conversations of an export in a local lake, and categories if wanted.
 
     Every run reads the source a minute later than the one before.
     """
@@ -228,8 +237,10 @@ class Pipeline:
         timezone: str = "UTC",
         now: datetime = NOW,
         page_rows: int = 10_000,
+        categories: bool = False,
         **settings: Any,
     ) -> None:
+        self.categories = categories
         self.source_dir = folder / "source"
         self.settings: Settings = load_settings(
             None,
@@ -271,13 +282,14 @@ class Pipeline:
 
     def derived_days(self, unit: str, days: Iterable[date], request: Request) -> Iterable[DayItem]:
         wanted = list(days)
-        return DerivedDays(self.settings, self.lake, UNITS[unit], wanted, request, self.runner)
+        how = _DERIVED.get(unit) or categories_derivation(self.settings, self.lake)
+        return DerivedDays(self.settings, self.lake, how, wanted, request, self.runner)
 
     def run(self, *days: date, request: str | None = None) -> Run:
         """Materialise days, one unit after the other."""
         asked = self.request(request)
         reports = {RAW.name: list(commit_days(self.lake, self.raw_days(days, asked)))}
-        for unit in (MESSAGES_UNIT.name, CONVERSATIONS_UNIT.name):
+        for unit in ("messages", "conversations", *(["categories"] if self.categories else [])):
             stream = self.derived_days(unit, days, asked)
             reports[unit] = list(commit_days(self.lake, stream))
         return Run(reports)
@@ -318,3 +330,20 @@ def placed(pipeline: Pipeline, days: Iterable[date]) -> dict[str, date]:
             assert row["conversation_id"] not in found
             found[row["conversation_id"]] = day
     return found
+
+
+_DERIVED = {"messages": MESSAGES_DERIVATION, "conversations": CONVERSATIONS_DERIVATION}
+
+
+def derivations(settings: Settings, lake: Lake) -> dict[str, Derivation]:
+    """How each derived unit is made, in the order in which they are."""
+    return {**_DERIVED, "categories": categories_derivation(settings, lake)}
+
+
+def with_messages_by(
+    patch: pytest.MonkeyPatch, prepare: Callable[[DayTask], PreparedDay]
+) -> Callable[[DayTask], PreparedDay]:
+    """Let days of messages be prepared in another way; gives the real one."""
+    real = MESSAGES_DERIVATION
+    patch.setattr(lake_tables, "MESSAGES_DERIVATION", replace(real, prepare=prepare))
+    return real.prepare

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from conversation_analytics_tests.services.mongo_server import Mongod, start_mongod
 from conversation_analytics_tests.services.nocodb_server import NocoDB, start_nocodb
@@ -15,6 +16,10 @@ from conversation_analytics_tests.services.s3_servers import (
     start_moto_s3,
     start_rclone_s3,
 )
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

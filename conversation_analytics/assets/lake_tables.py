@@ -3,7 +3,7 @@
 Each returns a `DayStream`; see `io_managers.day_stream` for who does the work and when.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -28,8 +28,14 @@ from conversation_analytics.schemas import (
 )
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.days import Request
+from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, Unit
-from conversation_analytics.transforms.derived import DerivedDays
+from conversation_analytics.transforms.derived import (
+    CONVERSATIONS_DERIVATION,
+    MESSAGES_DERIVATION,
+    Derivation,
+    DerivedDays,
+)
 from conversation_analytics.transforms.raw import RawDays
 
 LAKE_IO_MANAGER = "lake_io_manager"
@@ -75,16 +81,20 @@ def lake_assets(
     """The lake's assets for the settings."""
     return [
         _raw_asset(settings, partitions),
-        _derived_asset(
+        derived_asset(
             settings,
             partitions,
             MESSAGES_UNIT,
+            lambda _: MESSAGES_DERIVATION,
+            group="conversations",
             deps=(RAW_CONVERSATIONS.name, RAW_MESSAGES.name),
         ),
-        _derived_asset(
+        derived_asset(
             settings,
             partitions,
             CONVERSATIONS_UNIT,
+            lambda _: CONVERSATIONS_DERIVATION,
+            group="conversations",
             deps=(RAW_CONVERSATIONS.name, MESSAGES.name),
         ),
     ]
@@ -136,26 +146,44 @@ def _raw_asset(settings: Settings, partitions: dg.PartitionsDefinition[str]) -> 
     return raw
 
 
-def _derived_asset(
+def derived_asset(
     settings: Settings,
     partitions: dg.PartitionsDefinition[str],
     unit: Unit,
+    derivation: Callable[[Lake], Derivation],
     *,
+    group: str,
     deps: tuple[str, ...],
+    observed: Callable[[], dg.AssetObservation] | None = None,
 ) -> dg.AssetsDefinition:
-    (schema,) = unit.tables
+    """The tables of a unit that is made of other days of the lake.
+
+    Args:
+        settings: the settings.
+        partitions: the days.
+        unit: the unit.
+        derivation: how a day of it is made.
+        group: of its assets.
+        deps: the assets it is made of.
+        observed: tells what an asset is now that days are made of besides.
+    """
+    specs = [_spec(one, group, deps=list(deps), code_version="1") for one in unit.tables]
 
     @dg.multi_asset(
         name=unit.name,
-        specs=[_spec(schema, "conversations", deps=list(deps), code_version="1")],
-        check_specs=blocking_checks(schema.name),
+        specs=specs,
+        check_specs=blocking_checks(*(schema.name for schema in unit.tables)),
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
     )
     def derived(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
+        if observed:
+            context.log_event(observed())
         with closing(runner_for(settings)) as runner:
-            items = DerivedDays(settings, lake.open(), unit, days, request_of(context), runner)
+            opened = lake.open()
+            how, request = derivation(opened), request_of(context)
+            items = DerivedDays(settings, opened, how, days, request, runner)
             yield from DayStream(context, items, step_retries(settings)).outputs()
 
     return derived

@@ -14,7 +14,7 @@ from conversation_analytics.partitions import parse_day
 from conversation_analytics.resources.lake import LakeResource
 from conversation_analytics.resources.mongo import MongoResource
 from conversation_analytics.settings import Settings
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, Unit
+from conversation_analytics.storage.collections import COLLECTIONS, Collection
 from conversation_analytics.storage.mongo_days import recorded
 from conversation_analytics.storage.publish import lake_days
 
@@ -26,52 +26,40 @@ def mongo_assets(
 ) -> list[dg.AssetsDefinition]:
     """The collections' assets for the settings."""
     retries = step_retries(settings)
-    return [
-        _collection(
-            "mongo_conversation_analytics",
-            settings.mongodb_conversations_collection,
-            CONVERSATIONS_UNIT,
-            partitions,
-            retries,
-        ),
-        _collection(
-            "mongo_conversation_messages",
-            settings.mongodb_messages_collection,
-            MESSAGES_UNIT,
-            partitions,
-            retries,
-        ),
-    ]
+    return [_asset(one, one.name(settings), partitions, retries) for one in COLLECTIONS.values()]
 
 
-def _collection(
+def _asset(
+    collection: Collection,
     name: str,
-    collection: str,
-    unit: Unit,
     partitions: dg.PartitionsDefinition[str],
     retries: dg.RetryPolicy,
 ) -> dg.AssetsDefinition:
-    (schema,) = unit.tables
-
+    schema = collection.schema
     spec = dg.AssetSpec(
-        name,
+        collection.asset,
         group_name="operational",
-        description=f"{schema.description} As documents of the collection {collection}.",
+        description=f"{schema.description} As documents of the collection {name}.",
         kinds={"mongodb"},
         owners=[OWNER],
-        deps=[schema.name],
-        metadata={COLLECTION: collection, "dagster/column_schema": column_schema(schema)},
+        deps=list(collection.tables),
+        metadata={COLLECTION: name, "dagster/column_schema": column_schema(schema)},
         code_version="1",
     ).with_io_manager_key(MONGO_IO_MANAGER)
 
-    @dg.multi_asset(name=name, specs=[spec], partitions_def=partitions, backfill_policy=SINGLE_RUN)
+    @dg.multi_asset(
+        name=collection.asset,
+        specs=[spec],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
     def collection_asset(
         context: dg.AssetExecutionContext, lake: LakeResource, mongo: MongoResource
     ) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
         with retried_if_unavailable(context, retries):
-            known = recorded(mongo.connect(), collection)
-        items = lake_days(lake.open(), unit, days, known)
+            known = recorded(mongo.connect(), name)
+        items = lake_days(lake.open(), collection, days, known)
         yield from DayStream(context, items, retries).outputs()
 
     return collection_asset

@@ -7,6 +7,7 @@ ends in the hash of its bytes, so a file that was changed or cut is not taken fo
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -60,8 +61,9 @@ def save(folder: Path, model: str, about: Mapping[str, Any], arrays: Mapping[str
     for old in folder.glob(f"{model}-*.npz"):
         old.unlink()
     file = folder / f"{model}-{_hash(data)}.npz"
-    file.write_bytes(data)
-    return file
+    unfinished = folder / f"{file.name}.{os.getpid()}"
+    unfinished.write_bytes(data)
+    return unfinished.replace(file)
 
 
 def load(folder: Path, model: str) -> Artefact:

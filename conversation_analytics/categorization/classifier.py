@@ -5,16 +5,14 @@ A text is scored by its hashed features and by what its encoder says it is about
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from conversation_analytics.categorization.calibration import Calibration
 from conversation_analytics.categorization.encoders import TextEncoder
-from conversation_analytics.categorization.features import BUCKETS, Features, buckets
+from conversation_analytics.categorization.evidence import Evidence, evidence_of
+from conversation_analytics.categorization.features import Features
 from conversation_analytics.categorization.linear import Dense, Floats, LinearModel, Vocabulary
 
 if TYPE_CHECKING:
@@ -44,18 +42,6 @@ class CentroidModel:
         """Texts × labels; the highest tells the label. See `LinearModel.scores`."""
         scores: Floats = (matrix @ self.weights).toarray() + dense @ self.dense
         return scores
-
-
-class Evidence(NamedTuple):
-    """Something that speaks for a label, or against it.
-
-    Attributes:
-        text: a word or a pair of words; `MEANING` for the text as a whole.
-        weight: what it adds to the label's score.
-    """
-
-    text: str
-    weight: float
 
 
 class Measured(NamedTuple):
@@ -116,30 +102,5 @@ class Classifier:
             label: the label.
         """
         number = self.labels.index(label)
-        row = self.model.vocabulary.matrix(features)
-        weights = self.model.weights[row.indices][:, [number]]
-        weights = weights if isinstance(weights, np.ndarray) else weights.toarray()
-        by_bucket = np.zeros(BUCKETS)
-        by_bucket[self.model.vocabulary.buckets[row.indices]] = row.data * weights.ravel()
         about = self.encoder.of(texts, features) @ self.model.dense[:, number]
-        found = {MEANING: float(about[0])}
-        for text, weight in _by_word(features, by_bucket):
-            found[text] = found.get(text, 0.0) + weight
-        order = sorted(found.items(), key=lambda one: -one[1])
-        return [Evidence(text, weight) for text, weight in order]
-
-
-def _by_word(features: Features, weights: NDArray[np.float64]) -> Iterator[tuple[str, float]]:
-    """Words and pairs of words with their weights; a piece of a word counts for the word."""
-    found = np.concatenate([buckets(kind.hashes) for kind in features.kinds])
-    weights = weights / np.maximum(np.bincount(found, minlength=BUCKETS), 1)
-    words = features.words
-    of_words = np.zeros(len(words.starts))
-    for kind in (words, *features.grams):
-        middles = (kind.starts + kind.ends) // 2
-        owners = np.searchsorted(words.starts, middles, side="right") - 1
-        np.add.at(of_words, owners, weights[buckets(kind.hashes)])
-    pairs = (features.pairs, weights[buckets(features.pairs.hashes)])
-    for kind, values in ((words, of_words), pairs):
-        places = zip(kind.starts.tolist(), kind.ends.tolist(), values.tolist(), strict=True)
-        yield from ((features.written(start, end), value) for start, end, value in places)
+        return evidence_of(self.model, features, number, {MEANING: float(about[0])})

@@ -48,14 +48,7 @@ def read_labelled(file: Path, task: Task) -> list[Labelled]:
     Raises:
         LabelledDataInvalid: the file cannot be read as that, or no row has a label; says where.
     """
-    found = []
-    for number, row in enumerate(_rows(file), start=1):
-        text = row.get("text")
-        if not isinstance(text, str):
-            raise LabelledDataInvalid(f"{file}: row {number} has no text in the column `text`")
-        label = _label(row, task)
-        if label is not None:
-            found.append(_labelled(row, text, task, label))
+    found = [row for _, row in labelled_rows(file, task)]
     if not found:
         raise LabelledDataInvalid(
             f"{file}: no row has a label for {task}: looked for `label`, `{task}` and "
@@ -64,13 +57,27 @@ def read_labelled(file: Path, task: Task) -> list[Labelled]:
     return found
 
 
+def labelled_rows(file: Path, task: Task) -> Iterator[tuple[int, Labelled]]:
+    """The rows of a file that have a label of a task, if any do, with their numbers from 1.
+
+    Raises:
+        LabelledDataInvalid: the file cannot be read as `read_labelled` says; says where.
+    """
+    for number, row in enumerate(rows_of(file), start=1):
+        text = row.get("text")
+        if not isinstance(text, str):
+            raise LabelledDataInvalid(f"{file}: row {number} has no text in the column `text`")
+        if (label := _label(row, task)) is not None:
+            yield number, _labelled(row, text, task, label)
+
+
 def read_texts(file: Path) -> Iterator[str]:
     """The texts of a file, labelled or not; of conversations those that no agent wrote.
 
     Raises:
         LabelledDataInvalid: the file cannot be read as one; says where.
     """
-    for row in _rows(file):
+    for row in rows_of(file):
         text = row.get("text")
         if isinstance(text, str) and row.get("role") != "agent":
             yield text
@@ -92,7 +99,12 @@ def _label(row: dict[str, Any], task: Task) -> str | None:
     return None
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
+def rows_of(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of JSON lines or CSV, gzipped or not.
+
+    Raises:
+        LabelledDataInvalid: the file cannot be read as that; says where.
+    """
     if not file.name.endswith(_FORMATS):
         raise LabelledDataInvalid(f"{file}: must be one of {', '.join(_FORMATS)}")
     try:

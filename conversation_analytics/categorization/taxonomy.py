@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 import orjson
 import yaml
 
-from conversation_analytics.errors import TaxonomyInvalid
+from conversation_analytics.categorization.labelled import labelled_rows
+from conversation_analytics.errors import LabelledDataInvalid, TaxonomyInvalid
 
 TaxonomyTask = Literal["intent", "topic"]
 
@@ -23,6 +24,7 @@ DEFAULT_FILE: Final = Path(__file__).parent / "default_taxonomy.yaml"
 """The taxonomy that comes with the package."""
 
 _SECTIONS: Final[Mapping[str, TaxonomyTask]] = {"intents": "intent", "topics": "topic"}
+_EXAMPLES_FILE: Final = "examples_file"
 _TEXT_FIELDS: Final = ("name", "description", "parent")
 _LIST_FIELDS: Final = ("keywords", "patterns", "examples")
 _IN_NAMES: Final = frozenset(" .&/-_")
@@ -96,10 +98,14 @@ class Taxonomy:
     Attributes:
         file: where it was read.
         sections: by task.
+        text: what was read, or YAML that is read as the same.
+        examples_file: labelled texts whose examples are to be had besides.
     """
 
     file: Path
     sections: Mapping[TaxonomyTask, Section] = field(default_factory=dict)
+    text: str = ""
+    examples_file: Path | None = None
 
     @property
     def version(self) -> str:
@@ -109,7 +115,7 @@ class Taxonomy:
 
 
 def load_taxonomy(file: Path = DEFAULT_FILE) -> Taxonomy:
-    """Read a taxonomy.
+    """Read a taxonomy, with the labelled texts that it names.
 
     Raises:
         TaxonomyInvalid: names every mistake with its line.
@@ -118,11 +124,13 @@ def load_taxonomy(file: Path = DEFAULT_FILE) -> Taxonomy:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TaxonomyInvalid(f"{file} cannot be read: {error}") from error
-    return read_taxonomy(text, file)
+    taxonomy = read_taxonomy(text, file)
+    examples = taxonomy.examples_file
+    return _with_labelled(taxonomy, examples) if examples else taxonomy
 
 
 def read_taxonomy(text: str, file: Path) -> Taxonomy:
-    """Read the text of a taxonomy.
+    """Read the text of a taxonomy, and no other file.
 
     Args:
         text: the text.
@@ -140,7 +148,49 @@ def read_taxonomy(text: str, file: Path) -> Taxonomy:
     if reader.mistakes:
         listed = "; ".join(f"line {line}: {what}" for line, what in sorted(reader.mistakes))
         raise TaxonomyInvalid(f"{file}: {listed}")
-    return Taxonomy(file, sections)
+    examples = reader.examples_file
+    return Taxonomy(file, sections, text, None if examples is None else file.parent / examples)
+
+
+def _with_labelled(taxonomy: Taxonomy, file: Path) -> Taxonomy:
+    """With the texts of a labelled file among the examples of their labels."""
+    sections = dict(taxonomy.sections)
+    for task, section in sections.items():
+        more: dict[str, list[str]] = {name: [] for name in section.names}
+        try:
+            for number, row in labelled_rows(file, task):
+                if (label := row.labels[task]) not in more:
+                    raise LabelledDataInvalid(
+                        f"{file}: row {number} has the {task} {label!r}, which the taxonomy has not"
+                    )
+                more[label].append(row.text)
+        except LabelledDataInvalid as error:
+            raise TaxonomyInvalid(f"{taxonomy.file}: {_EXAMPLES_FILE}: {error}") from error
+        labels = [
+            replace(one, examples=tuple(dict.fromkeys((*one.examples, *more[one.name]))))
+            for one in section.labels
+        ]
+        sections[task] = replace(section, labels=tuple(labels))
+    return replace(taxonomy, sections=sections, text=_as_yaml(sections))
+
+
+def _as_yaml(sections: Mapping[TaxonomyTask, Section]) -> str:
+    """What is read as these sections, by itself."""
+    names = {task: name for name, task in _SECTIONS.items()}
+    fields = (*_TEXT_FIELDS, *_LIST_FIELDS)
+    listed = {
+        names[task]: [
+            {
+                name: list(value) if name in _LIST_FIELDS else value
+                for name in fields
+                if (value := getattr(label, name))
+            }
+            for label in section.labels
+        ]
+        for task, section in sections.items()
+    }
+    text: str = yaml.dump(listed, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
+    return text
 
 
 def is_name(name: str) -> bool:
@@ -162,6 +212,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.mistakes: list[tuple[int, str]] = []
+        self.examples_file: str | None = None
 
     def sections(self, root: Any) -> Iterator[Section]:
         if not isinstance(root, yaml.MappingNode):
@@ -169,8 +220,11 @@ class _Reader:
             return
         for key, value in root.value:
             task = _SECTIONS.get(key.value)
-            if task is None:
-                self._wrong(key, f"{key.value!r} is none of {', '.join(_SECTIONS)}")
+            if key.value == _EXAMPLES_FILE:
+                self.examples_file = self._text(key.value, value)
+            elif task is None:
+                allowed = ", ".join((*_SECTIONS, _EXAMPLES_FILE))
+                self._wrong(key, f"{key.value!r} is none of {allowed}")
             elif not isinstance(value, yaml.SequenceNode):
                 self._wrong(value, f"{key.value} must be a list")
             else:

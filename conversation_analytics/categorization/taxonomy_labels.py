@@ -25,6 +25,7 @@ from conversation_analytics.categorization.labelled import Labelled
 from conversation_analytics.categorization.linear import Floats
 from conversation_analytics.categorization.rules import Rules
 from conversation_analytics.categorization.taxonomy import Section
+from conversation_analytics.categorization.trained import trained
 from conversation_analytics.categorization.training.classifier import train_classifier
 from conversation_analytics.errors import LabelledDataInvalid
 
@@ -82,9 +83,6 @@ class TaxonomyLabeller:
             raise LabelledDataInvalid(
                 f"{strange[0]!r} is no {task} of the taxonomy: add it there, or leave its texts out"
             )
-        classifier = None
-        if len(used) > 1:
-            classifier = train_classifier(rows, task, encoder, hints=keywords_of(section))
         said = [[row.labels[task], row.text, row.language] for row in rows]
         parts = [
             LABELLER_VERSION,
@@ -95,6 +93,14 @@ class TaxonomyLabeller:
             said,
         ]
         version = blake2b(orjson.dumps(parts), digest_size=6).hexdigest()
+        classifier = None
+        if len(used) > 1:
+            hints = keywords_of(section)
+            classifier = trained(
+                f"{task}_{version}",
+                encoder,
+                lambda: train_classifier(rows, task, encoder, hints=hints),
+            )
         return cls(section, _precision(section, rows), classifier, version)
 
     @property

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dagster as dg
 
 from conversation_analytics.schemas import (
+    CATEGORIES,
+    CATEGORY_SUMMARIES,
     CONVERSATIONS,
     MESSAGES,
     QUARANTINE,
@@ -22,6 +24,7 @@ _SCHEMA = "Columns, types, nulls, allowed values, limits and the key are as desc
 _ACCOUNTING = "Source rows read = represented + quarantined + soft-deleted + identical duplicates."
 _PLACEMENT = "Every conversation started on the day it is kept on."
 _COMPLETE = "No row was lost or doubled on the way from the raw rows."
+_LABELLED = "Every conversation has a label a task, of those there are; nothing else has."
 
 _CHECKED = {
     RAW_CONVERSATIONS.name: (_SCHEMA, _ACCOUNTING, _PLACEMENT),
@@ -29,6 +32,8 @@ _CHECKED = {
     QUARANTINE.name: (_SCHEMA,),
     MESSAGES.name: (_SCHEMA, _COMPLETE),
     CONVERSATIONS.name: (_SCHEMA, _COMPLETE),
+    CATEGORIES.name: (_SCHEMA, _LABELLED),
+    CATEGORY_SUMMARIES.name: (_SCHEMA,),
 }
 
 

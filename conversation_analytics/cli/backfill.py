@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -33,6 +33,14 @@ def backfill(
         str | None,
         typer.Option(help="Assets, with commas between; also Dagster's selection syntax."),
     ] = None,
+    stale: Annotated[
+        bool,
+        typer.Option(
+            "--stale",
+            help="Only label again, from the lake, the days whose taxonomy, models or corrections "
+            "changed.",
+        ),
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Empty the lake first, then fill it anew.")
     ] = False,
@@ -48,7 +56,11 @@ def backfill(
 
     settings = read_settings()
     begin, end = day_option("--from", first), day_option("--to", last)
+    if stale and (rebuild or select):
+        raise typer.BadParameter("--stale goes with neither --rebuild nor --select")
     with Backfill(settings).prepared() as prepared:
+        if stale:
+            _show_relabelled(prepared.relabel(begin, end), as_json=as_json)
         if rebuild:
             keys = prepared.keys_to_delete()
             what = f"{len(keys):,} objects of {prepared.lake.store.url}"
@@ -63,6 +75,18 @@ def backfill(
     else:
         show_outcome(outcome)
     raise typer.Exit(outcome.exit_code)
+
+
+def _show_relabelled(outcomes: list[Outcome], *, as_json: bool) -> NoReturn:
+    """Print what was labelled again, and end."""
+    if as_json:
+        show_json([outcome.as_dict() for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            show_outcome(outcome)
+        if not outcomes:
+            say("no day is stale: all are labelled by the taxonomy, models and corrections of now")
+    raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=ExitCode.OK))
 
 
 def show_outcome(outcome: Outcome) -> None:

@@ -13,6 +13,7 @@ import dagster as dg
 
 from conversation_analytics import errors
 from conversation_analytics.build import build_defs
+from conversation_analytics.categorization.days import stale_days
 from conversation_analytics.cli import rebuild, runs
 from conversation_analytics.cli.home import open_instance
 from conversation_analytics.cli.output import ExitCode, exit_code_of, say
@@ -26,11 +27,13 @@ from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource, open_source
 from conversation_analytics.storage.identity import LakeIdentity, ensure_identity
 from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY, UNPLACED
+from conversation_analytics.storage.layout import CATEGORIES_UNIT, RAW, UNKNOWN_DAY, UNPLACED
 from conversation_analytics.storage.mongo_client import connect
 from conversation_analytics.transforms.settled import settle_source
 from conversation_analytics.transforms.span import data_span
 
+# Labels, and what shows them.
+_LABELS = ",".join(f"{table.name}+" for table in CATEGORIES_UNIT.tables)
 _RAW_ASSETS = frozenset(dg.AssetKey(schema.name) for schema in RAW.tables)
 
 
@@ -223,6 +226,28 @@ class PreparedBackfill:
             step_errors=figures.step_errors,
             reported=report_unseen_days(self.instance, self.settings, self.lake, self._graph),
         )
+
+    def relabel(self, first: date | None, last: date | None) -> list[Outcome]:
+        """Label again, from the lake alone, the days whose models, taxonomy or corrections changed.
+
+        Contiguous days are one run; of each day only what can change is told anew.
+
+        Args:
+            first: first day; null for all.
+            last: last day, included; null for all.
+
+        Raises:
+            ConversationAnalyticsError: it cannot start; nothing was changed.
+        """
+        self.check_mongo()
+        ensure_identity(self.lake.store, LakeIdentity.of(self.settings))
+        stale = stale_days(self.settings, self.lake)
+        days = [day for day in stale if (not first or day >= first) and (not last or day <= last)]
+        assets = runs.select_assets(self.job, _LABELS)
+        return [
+            self._execute(runs.Work(self.job, assets, begin, end))
+            for begin, end in contiguous_ranges(sorted(days))
+        ]
 
     def check_mongo(self) -> None:
         """Make sure that MongoDB answers, if it is used.

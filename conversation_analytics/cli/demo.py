@@ -12,6 +12,8 @@ from conversation_analytics.cli.generate import generate_export
 from conversation_analytics.cli.output import read_settings, say, show, show_table
 from conversation_analytics.errors import SettingsError
 
+_MOST_SHOWN = 12
+
 if TYPE_CHECKING:
     from conversation_analytics.settings import Settings
     from conversation_analytics.storage.lake import Lake
@@ -56,13 +58,47 @@ def _show_summary(settings: Settings, lake: Lake) -> None:
     url = lake.store.url
     conversations = f"{url}/{lake.layout.glob('conversations')}"
     messages = f"{url}/{lake.layout.glob('messages')}"
+    summaries = f"{url}/{lake.layout.glob('category_summaries')}"
     if not settings.s3_enabled:  # DuckDB needs an extension and credentials for S3
         _show_figures(conversations, messages)
+        _show_categories(summaries)
     show("")
     show(f"Parquet is in {url}. Ask it anything, for instance:")
     query = f"FROM '{conversations}' SELECT language, count(*) GROUP BY ALL ORDER BY 2 DESC"
     show(f'  {sys.executable} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"')
     show("Open Dagster's UI on the same runs with: make dev")
+
+
+def _show_categories(summaries: str) -> None:
+    import duckdb
+
+    from conversation_analytics.categorization.decisions import UNKNOWN
+
+    labels = {
+        "topic": f"unnest(if(len(topics) = 0, ['{UNKNOWN}'], topics))",
+        "intent": f"coalesce(intent, '{UNKNOWN}')",
+    }
+    with duckdb.connect() as db:
+        for what, column in labels.items():
+            found = (
+                db.read_parquet(summaries)
+                .project(f"{column} AS label, sentiment_score, negative_share")
+                .aggregate("label, count(*), avg(sentiment_score), avg(negative_share)")
+                .order("2 DESC, 1")
+                .limit(_MOST_SHOWN)
+                .fetchall()
+            )
+            rows: list[list[Any]] = [
+                [
+                    label,
+                    count,
+                    None if score is None else f"{score:+.2f}",
+                    None if negative is None else 100 * negative,
+                ]
+                for label, count, score, negative in found
+            ]
+            columns = [what, "conversations", "sentiment, -1 to 1", "negative messages %"]
+            show_table(f"What it is about: {what}", columns, rows)
 
 
 def _show_figures(conversations: str, messages: str) -> None:

@@ -12,6 +12,8 @@ import typer
 
 from conversation_analytics import __version__
 from conversation_analytics.cli.backfill import backfill
+from conversation_analytics.cli.categories import categories_app
+from conversation_analytics.cli.categorize import categorize
 from conversation_analytics.cli.demo import demo
 from conversation_analytics.cli.doctor import doctor
 from conversation_analytics.cli.evaluate import evaluate
@@ -20,6 +22,7 @@ from conversation_analytics.cli.output import CommandGroup
 from conversation_analytics.cli.source import source_app
 from conversation_analytics.cli.status import status
 from conversation_analytics.cli.sync import sync
+from conversation_analytics.cli.topics import topics_app
 from conversation_analytics.cli.verify import verify
 
 app = typer.Typer(
@@ -56,4 +59,7 @@ app.command()(sync)
 app.command()(status)
 app.command()(verify)
 app.command()(doctor)
+app.command()(categorize)
+app.add_typer(categories_app, name="categories")
+app.add_typer(topics_app, name="topics")
 app.command()(evaluate)

@@ -14,6 +14,8 @@ from conversation_analytics.storage.layout import (
     INDEX_FOLDER,
     LAKE_FILE,
     SYNC_FOLDER,
+    TAXONOMIES_FOLDER,
+    TOPICS_FOLDER,
     UNITS,
     UNKNOWN_DAY,
     Layout,
@@ -33,7 +35,7 @@ def keys_to_delete(lake: Lake) -> list[str]:
     keys = []
     for prefix, pattern in _patterns().items():
         keys += [key for key in lake.store.list(prefix) if pattern.fullmatch(key)]
-    for folder in (INDEX_FOLDER, CLAIMS_FOLDER, SYNC_FOLDER):
+    for folder in (INDEX_FOLDER, CLAIMS_FOLDER, SYNC_FOLDER, TAXONOMIES_FOLDER, TOPICS_FOLDER):
         keys += lake.store.list(folder)
     return [*dict.fromkeys(keys), *(key for key in lake.store.list(LAKE_FILE) if key == LAKE_FILE)]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import dagster as dg
 
-from conversation_analytics.schemas import TableSchema
+from conversation_analytics.schemas import CATEGORY_SUMMARIES, TableSchema
 from conversation_analytics.storage.days import DayReport
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import UNITS
+from conversation_analytics.storage.layout import CATEGORIES_UNIT, UNITS
 
 _CELL_CHARACTERS = 60
 
@@ -55,7 +56,8 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
     if manifest.change_mark:
         metadata["change_mark"] = manifest.change_mark.isoformat()
     if manifest.counts:
-        metadata["source_rows"] = dg.MetadataValue.json(manifest.counts)
+        name = "labels" if manifest.versions else "source_rows"
+        metadata[name] = dg.MetadataValue.json(manifest.counts)
     if manifest.activity_days:
         metadata["activity_days"] = dg.MetadataValue.json([str(d) for d in manifest.activity_days])
     if manifest.displaced:  # days that conversations left for this one, or came to from it
@@ -66,7 +68,24 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
     else:
         rows = _first_rows(lake, schema, report)
     metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
+    if report.unit == CATEGORIES_UNIT.name:
+        metadata["plot"] = _plot(lake, report)
     return metadata
+
+
+def _plot(lake: Lake, report: DayReport) -> dg.MetadataValue[Any]:
+    """A day's categories as a picture that is part of the text."""
+    from conversation_analytics.categorization.day_plot import day_plot
+
+    schema = CATEGORY_SUMMARIES
+    found = lake.read_day(CATEGORIES_UNIT, report.day, {schema.name: schema.names})
+    svg = day_plot(found[1][schema.name] if found else schema.empty())
+    return dg.MetadataValue.md(picture("Categories", svg))
+
+
+def picture(title: str, svg: str) -> str:
+    """An SVG picture as Markdown that needs no other file."""
+    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
 
 
 def _first_rows(lake: Lake, schema: TableSchema, report: DayReport) -> list[dict[str, Any]]:

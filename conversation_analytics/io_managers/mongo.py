@@ -44,17 +44,16 @@ class MongoIOManager(dg.ConfigurableIOManager):
 
 def _published(writer: DayWriter, asset: str, items: Iterable[LakeDay]) -> Iterator[StreamedDay]:
     for day in publish_days(writer, items):
-        if day.manifest is None or day.done is None:
+        if day.shown is None or day.done is None:
             yield StreamedDay(day.day, error=day.error, transient=day.transient)
             continue
         metadata = {
-            "dagster/row_count": day.manifest.rows,
+            "dagster/row_count": day.shown.rows,
             "dagster/column_schema": column_schema(day.schema),
-            "content_hash": day.manifest.content_hash,
-            "epoch": day.manifest.epoch,
+            "content_hash": day.shown.content_hash,
+            "epoch": day.shown.epoch,
             "seconds": round(day.seconds, 3),
             **asdict(day.done),
         }
-        version = day.manifest.content_hash
-        done = AssetDay(asset, metadata, version, inputs={day.schema.name: version})
+        done = AssetDay(asset, metadata, day.shown.content_hash, inputs=day.shown.tables)
         yield StreamedDay(day.day, (done,))

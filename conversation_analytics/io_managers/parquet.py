@@ -24,6 +24,10 @@ from conversation_analytics.schemas import TABLES
 from conversation_analytics.storage.days import DayItem, DayReport, commit_days, prepare
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import UNITS, Unit
+from conversation_analytics.storage.manifest import Manifest
+
+TAXONOMY = "taxonomy"
+"""The asset that stands for what decides labels: taxonomy and models."""
 
 
 def unit_of(table: str) -> Unit:
@@ -114,9 +118,15 @@ def _asset_days(lake: Lake, report: DayReport) -> Iterator[AssetDay]:
             day_metadata(lake, schema, report),
             entry.content_hash,
             tuple(check for check in report.checks if check.table == schema.name),
-            {
-                table.name: version
-                for unit, version in report.manifest.inputs.items()
-                for table in UNITS[unit].tables
-            },
+            _inputs(report.manifest),
         )
+
+
+def _inputs(manifest: Manifest) -> dict[str, str]:
+    """The versions of what a day was made of, by asset."""
+    found = {
+        table.name: version
+        for unit, version in manifest.inputs.items()
+        for table in UNITS[unit].tables
+    }
+    return found | ({TAXONOMY: manifest.decided_by} if manifest.versions else {})

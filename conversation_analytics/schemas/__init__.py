@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conversation_analytics.schemas.base import Column, TableSchema
+from conversation_analytics.schemas.categories import CATEGORIES, CATEGORY_SUMMARIES
 from conversation_analytics.schemas.conversations import CONVERSATIONS
 from conversation_analytics.schemas.messages import MESSAGES
 from conversation_analytics.schemas.quarantine import QUARANTINE
@@ -10,10 +11,20 @@ from conversation_analytics.schemas.raw import RAW_CONVERSATIONS, RAW_MESSAGES
 
 TABLES = {
     table.name: table
-    for table in (RAW_CONVERSATIONS, RAW_MESSAGES, QUARANTINE, CONVERSATIONS, MESSAGES)
+    for table in (
+        RAW_CONVERSATIONS,
+        RAW_MESSAGES,
+        QUARANTINE,
+        CONVERSATIONS,
+        MESSAGES,
+        CATEGORIES,
+        CATEGORY_SUMMARIES,
+    )
 }
 
 __all__ = [
+    "CATEGORIES",
+    "CATEGORY_SUMMARIES",
     "CONVERSATIONS",
     "MESSAGES",
     "QUARANTINE",

@@ -70,6 +70,8 @@ class TableSchema:
         columns: in file order.
         key: columns that together are unique within a day; empty when rows have no identity.
         order: columns rows are sorted by in the file.
+        hashes: columns that tell whether two rows with the same key are equal; none of a table
+            whose rows have no hash.
     """
 
     name: str
@@ -77,6 +79,7 @@ class TableSchema:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     order: tuple[str, ...]
+    hashes: tuple[str, ...] = ("content_hash",)
 
     @cached_property
     def arrow(self) -> pa.Schema:

@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from datetime import date
 
 from conversation_analytics.settings import Settings
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, RAW, UNITS
+from conversation_analytics.storage.collections import COLLECTIONS
+from conversation_analytics.storage.layout import (
+    CATEGORIES_UNIT,
+    CONVERSATIONS_UNIT,
+    MESSAGES_UNIT,
+    RAW,
+    UNITS,
+)
 from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics.storage.mongo_client import connect
 from conversation_analytics.storage.mongo_days import DayRecord, recorded
 
-DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT)
+DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT, CATEGORIES_UNIT)
 
 # MongoDB's complete days, by unit.
 Records = Mapping[str, Mapping[date, DayRecord]]
@@ -29,8 +36,8 @@ def mongo_records(settings: Settings) -> Records | None:
     database = connect(uri, database=settings.mongodb_database)
     try:
         return {
-            CONVERSATIONS_UNIT.name: recorded(database, settings.mongodb_conversations_collection),
-            MESSAGES_UNIT.name: recorded(database, settings.mongodb_messages_collection),
+            unit: recorded(database, collection.name(settings))
+            for unit, collection in COLLECTIONS.items()
         }
     finally:
         database.client.close()
@@ -57,16 +64,16 @@ def mongo_problems(
         ``current``, ``behind`` or ``missing``; and what is so, with what to do.
     """
     state, problems = "current", []
-    for unit in DERIVED:
-        manifest, record = here.get(unit.name), records[unit.name].get(day)
-        if manifest is None:
+    for unit, collection in COLLECTIONS.items():
+        shown, record = collection.shown(here), records[unit].get(day)
+        if shown is None:
             continue
         if record is None:
             state = "missing"
-            problems.append(f"MongoDB has no complete {unit.name} of it: backfill the day")
-        elif record.content_hash != manifest.content_hash:
+            problems.append(f"MongoDB has no complete {unit} of it: backfill the day")
+        elif record.content_hash != shown.content_hash:
             state = "behind" if state == "current" else state
-            problems.append(f"MongoDB has older {unit.name} of it: backfill the day")
+            problems.append(f"MongoDB has older {unit} of it: backfill the day")
     return state, problems
 
 

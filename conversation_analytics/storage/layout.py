@@ -8,6 +8,8 @@ from datetime import date
 from typing import Literal
 
 from conversation_analytics.schemas import (
+    CATEGORIES,
+    CATEGORY_SUMMARIES,
     CONVERSATIONS,
     MESSAGES,
     QUARANTINE,
@@ -20,6 +22,8 @@ LAKE_FILE = "_lake.json"
 INDEX_FOLDER = "_index/"
 CLAIMS_FOLDER = "_claims/"
 SYNC_FOLDER = "_sync/"
+TAXONOMIES_FOLDER = "_taxonomies/"
+TOPICS_FOLDER = "_topics/"
 
 # Rows whose day cannot be told are kept beside the days, under the same depth of folders.
 UNKNOWN_DAY: Literal["unknown"] = "unknown"
@@ -45,7 +49,12 @@ RAW = Unit("raw", (RAW_CONVERSATIONS, RAW_MESSAGES, QUARANTINE))
 UNPLACED = Unit("unplaced", (QUARANTINE,))
 MESSAGES_UNIT = Unit("messages", (MESSAGES,), inputs=("raw",))
 CONVERSATIONS_UNIT = Unit("conversations", (CONVERSATIONS,), inputs=("raw", "messages"))
-UNITS = {unit.name: unit for unit in (RAW, UNPLACED, MESSAGES_UNIT, CONVERSATIONS_UNIT)}
+CATEGORIES_UNIT = Unit(
+    "categories", (CATEGORIES, CATEGORY_SUMMARIES), inputs=("messages", "conversations")
+)
+UNITS = {
+    unit.name: unit for unit in (RAW, UNPLACED, MESSAGES_UNIT, CONVERSATIONS_UNIT, CATEGORIES_UNIT)
+}
 
 _PLACES = {
     "raw_conversations": ("raw/conversations/{day}/", "conversations"),
@@ -53,6 +62,8 @@ _PLACES = {
     "quarantine": ("quarantine/{day}/", "quarantine"),
     "conversations": ("conversations/{day}/", "conversations"),
     "messages": ("conversations/{day}/messages/", "messages"),
+    "categories": ("conversations/{day}/categories/", "categories"),
+    "category_summaries": ("conversations/{day}/category_summaries/", "category_summaries"),
 }
 
 _PARTITION = {

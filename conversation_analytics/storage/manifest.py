@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from hashlib import blake2b
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MANIFEST_VERSION = 1
+
+
+def version_of(versions: Mapping[str, str]) -> str:
+    """One version that changes whenever one of several does."""
+    words = [f"{name}={version}" for name, version in sorted(versions.items())]
+    return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()
 
 
 class _Model(BaseModel):
@@ -56,6 +64,7 @@ class Manifest(_Model):
         tables: entry of each table, by name.
         inputs: content hash of each input unit's manifest that it was made from.
         code_version: of the code that made it.
+        versions: of what else decided its rows, such as models and taxonomies, by task.
         change_mark: the source's clock minus the lag when reading began; changes after it are
             not in here for certain.
         activity_days: local days on which messages of this partition were made.
@@ -81,6 +90,7 @@ class Manifest(_Model):
     tables: dict[str, TableEntry]
     inputs: dict[str, str] = Field(default_factory=dict)
     code_version: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
     change_mark: datetime | None = None
     activity_days: tuple[date, ...] = ()
     counts: dict[str, int] = Field(default_factory=dict)
@@ -92,6 +102,12 @@ class Manifest(_Model):
     request: str = ""
     run_id: str = ""
     committed_at: datetime
+
+    @property
+    def decided_by(self) -> str:
+        """Version of what decided its rows besides its inputs and what people say of the day."""
+        own = {task: version.partition("+")[0] for task, version in self.versions.items()}
+        return version_of(own) if own else ""
 
     @property
     def rows(self) -> int:

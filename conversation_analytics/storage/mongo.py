@@ -91,7 +91,7 @@ class _Goal:
     epoch: int
     content_hash: str
     ids: list[str]
-    hashes: list[str]
+    hashes: list[tuple[Any, ...]]
 
     @property
     def partition(self) -> str:
@@ -101,6 +101,15 @@ class _Goal:
     def not_newer(self) -> Document:
         """The condition that a document was not written by a newer writer."""
         return {"epoch": {"$not": {"$gt": self.epoch}}}
+
+    @property
+    def projection(self) -> Document:
+        """The fields that tell whether a document is as it should be."""
+        return dict.fromkeys(self.schema.hashes, 1)
+
+    def hashes_of(self, document: Document) -> tuple[Any, ...]:
+        """What those fields hold."""
+        return tuple(document.get(name) for name in self.schema.hashes)
 
     def documents(self, positions: Sequence[int]) -> list[Document]:
         """The documents of some rows, given in ascending order."""
@@ -162,7 +171,7 @@ class DayWriter:
         lives under another day moves here; the other day's own next call then leaves it alone.
 
         Args:
-            schema: the table's; has a `content_hash` column.
+            schema: the table's; has the columns it names as `hashes`.
             table: every row of the day, maybe none.
             day: the partition.
             epoch: of the writer, as claimed in the lake.
@@ -173,7 +182,8 @@ class DayWriter:
             StoreUnavailable: MongoDB cannot be reached, denies access, or is full.
             StorageError: a row is too large for a document, or two rows have one id.
         """
-        hashes = table.column("content_hash").to_pylist()
+        columns = (table.column(name).to_pylist() for name in schema.hashes)
+        hashes = list(zip(*columns, strict=True))
         ids = identities(table, schema)
         goal = _Goal(schema, table, day, epoch, content_hash, ids, hashes)
         goal.refuse_repeated_ids(self._name)
@@ -199,8 +209,8 @@ class DayWriter:
         """Compare hashes with the day's documents."""
 
         def read() -> dict[Any, Any]:
-            cursor = self._target.find({"partition": goal.partition}, {"content_hash": 1})
-            return {d["_id"]: d.get("content_hash") for d in cursor.batch_size(_READ_BATCH)}
+            cursor = self._target.find({"partition": goal.partition}, goal.projection)
+            return {d["_id"]: goal.hashes_of(d) for d in cursor.batch_size(_READ_BATCH)}
 
         stored = retrying(read)
         new, changed = [], []
@@ -223,8 +233,8 @@ class DayWriter:
         moved = sum(partition != goal.partition for partition, _ in elsewhere.values())
         settled = {
             position
-            for position, (partition, content_hash) in elsewhere.items()
-            if (partition, content_hash) == (goal.partition, goal.hashes[position])
+            for position, (partition, hashes) in elsewhere.items()
+            if (partition, hashes) == (goal.partition, goal.hashes[position])
         }
         clashing = len(elsewhere) - moved - len(settled)
         self._replace(goal, claim, sorted({*difference.changed, *taken} - settled))
@@ -249,16 +259,16 @@ class DayWriter:
 
         return [place for taken in self._in_batches(positions, insert) for place in taken]
 
-    def _where(self, goal: _Goal, positions: list[int]) -> dict[int, tuple[str, str]]:
-        """Partition and content hash of the documents that have these rows' ids."""
+    def _where(self, goal: _Goal, positions: list[int]) -> dict[int, tuple[str, tuple[Any, ...]]]:
+        """Partition and hashes of the documents that have these rows' ids."""
         position_of = {goal.ids[position]: position for position in positions}
 
         def read(batch: Sequence[int]) -> list[Document]:
             wanted = {"_id": {"$in": [goal.ids[position] for position in batch]}}
-            return list(self._target.find(wanted, {"partition": 1, "content_hash": 1}))
+            return list(self._target.find(wanted, {"partition": 1, **goal.projection}))
 
         return {
-            position_of[d["_id"]]: (d.get("partition", ""), d.get("content_hash", ""))
+            position_of[d["_id"]]: (d.get("partition", ""), goal.hashes_of(d))
             for found in self._in_batches(positions, read)
             for d in found
         }

@@ -5,7 +5,8 @@
            └───────────── compared with the lake's files, read back ── compared with MongoDB
 
 Nothing is taken on trust: the lake's hashes are worked out anew from its files, MongoDB's documents
-are compared field by field with the lake's rows. One day is in memory at a time.
+are compared field by field with the lake's rows. One day is in memory at a time. Categories are
+not decided anew: whether they are whole, and of these very conversations, is compared.
 """
 
 from __future__ import annotations
@@ -22,13 +23,23 @@ import pyarrow as pa
 
 from conversation_analytics.compute.runner import Runner
 from conversation_analytics.partitions import BEGINNING, MICROSECOND
-from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, QUARANTINE
+from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, QUARANTINE, TableSchema
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource
+from conversation_analytics.storage.collections import COLLECTIONS
 from conversation_analytics.storage.encoding import row_hashes, table_hash
 from conversation_analytics.storage.freshness import DERIVED
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import RAW, UNKNOWN_DAY, UNPLACED, Day, Unit
+from conversation_analytics.storage.layout import (
+    CONVERSATIONS_UNIT,
+    MESSAGES_UNIT,
+    RAW,
+    UNKNOWN_DAY,
+    UNPLACED,
+    Day,
+    Unit,
+)
+from conversation_analytics.sync.categories import categories_compared
 from conversation_analytics.sync.comparison import (
     Content,
     DayComparison,
@@ -54,7 +65,8 @@ class LedgerDay:
         tables: every table of it, in the lake and, where it is published, in MongoDB.
         mark: a reading of the source with this change mark or a later one brings it up to date.
         damaged: units whose files or manifests in the lake are damaged.
-        epochs: the epoch of each unit that has a readable manifest.
+        epochs: of each collection, by the unit whose rows are its documents, the newest that a
+            document can rightly have.
         meanwhile: whether it was written after the source was read, so that it may rightly differ.
     """
 
@@ -157,15 +169,33 @@ class Ledger:
         raw = held_day(self._lake, RAW, day)
         held = {RAW.name: raw} | {unit.name: held_day(self._lake, unit, day) for unit in DERIVED}
         tables = [*_compared(RAW, raw, wanted)]
-        for unit in DERIVED:
+        for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT):
             tables += _compared(unit, held[unit.name], derived)
+        tables += categories_compared(held, conversations)
         self._deletions.count(_of_source(day, tables, wanted))
         if self.published:
-            for unit in DERIVED:
-                there = held[unit.name]
-                rows = _shown(there, unit, derived[unit.tables[0].name])
-                tables.append(self.published.compare(unit.name, day, rows, there.manifest))
+            tables += self._in_mongo(self.published, day, held, derived)
         return self._entry(day, held, tables)
+
+    def _in_mongo(
+        self,
+        published: Published,
+        day: date,
+        held: Mapping[str, HeldDay],
+        derived: Mapping[str, pa.Table],
+    ) -> Iterator[Differences]:
+        """MongoDB against the lake's rows, as long as they can be trusted."""
+        rows = {
+            schema.name: _trusted(held[unit.name], schema, derived.get(schema.name))
+            for unit in DERIVED
+            for schema in unit.tables
+        }
+        manifests = {unit: one.manifest for unit, one in held.items() if one.manifest}
+        for unit, collection in COLLECTIONS.items():
+            shown = collection.shown(manifests)
+            names = shown.tables if shown else [collection.unit.tables[0].name]
+            there = {name: rows[name] for name in names}
+            yield published.compare(unit, day, collection.rows(there), shown)
 
     def _unplaced(self) -> LedgerDay:
         wanted, _ = raw_tables(self._placed.placement, UNKNOWN_DAY)
@@ -183,7 +213,11 @@ class Ledger:
             tuple(tables),
             max([self._mark, *(mark + MICROSECOND for mark in marks)]),
             tuple(unit for unit, one in held.items() if one.damaged),
-            {unit: one.epoch for unit, one in manifests.items()},
+            {
+                unit: shown.epoch
+                for unit, one in COLLECTIONS.items()
+                if (shown := one.shown(manifests))
+            },
             meanwhile=written > self._began,
         )
 
@@ -240,10 +274,9 @@ def _hashes(table: pa.Table, there: HeldTable) -> list[str]:
     return [f"{hash_} {payload}" for hash_, payload in zip(hashes, payloads, strict=True)]
 
 
-def _shown(there: HeldDay, unit: Unit, wanted: pa.Table) -> pa.Table:
-    """The rows that MongoDB should show: the lake's, as long as they can be trusted."""
-    (schema,) = unit.tables
-    if there.damaged:
+def _trusted(there: HeldDay, schema: TableSchema, wanted: pa.Table | None) -> pa.Table:
+    """The lake's rows, or those that should be there where the lake's are damaged."""
+    if there.damaged and wanted is not None:
         return wanted
     held = there.tables.get(schema.name)
     return schema.empty() if held is None or held.rows is None else held.rows

@@ -11,11 +11,9 @@ import pyarrow as pa
 from bson import CodecOptions
 
 from conversation_analytics.partitions import day_key, parse_day
-from conversation_analytics.schemas import TABLES
 from conversation_analytics.settings import Settings
+from conversation_analytics.storage.collections import COLLECTIONS, ShownDay
 from conversation_analytics.storage.encoding import content_hash
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT
-from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics.storage.mongo_client import (
     Document,
     MongoDatabase,
@@ -41,10 +39,7 @@ class Published:
 
     def __init__(self, database: MongoDatabase, settings: Settings) -> None:
         self._database = database
-        self.collections = {
-            MESSAGES_UNIT.name: settings.mongodb_messages_collection,
-            CONVERSATIONS_UNIT.name: settings.mongodb_conversations_collection,
-        }
+        self.collections = {unit: one.name(settings) for unit, one in COLLECTIONS.items()}
         self._records: dict[str, Mapping[date, DayRecord]] = {
             unit: recorded(database, collection) for unit, collection in self.collections.items()
         }
@@ -64,37 +59,37 @@ class Published:
         with our_errors(f"listing the days of {collection}"):
             return retrying(lambda: self._database[collection].distinct("partition"))
 
-    def compare(
-        self, unit: str, day: date, rows: pa.Table, manifest: Manifest | None
-    ) -> Differences:
+    def compare(self, unit: str, day: date, rows: pa.Table, shown: ShownDay | None) -> Differences:
         """The documents and the record of a day against the rows they should show.
 
         A document may have fields that are none of ours. One that was written by an earlier
         epoch is as good as one of the last.
 
         Args:
-            unit: name of the unit.
+            unit: name of the unit whose rows are the documents.
             day: the day.
-            rows: its rows.
-            manifest: what the lake says of it; null if it cannot be read or there is none.
+            rows: the rows of its documents.
+            shown: what the lake says of it; null if it cannot be read or there is none.
 
         Raises:
             StoreUnavailable: MongoDB cannot be reached.
         """
-        collection, schema = self.collections[unit], TABLES[unit]
+        collection, schema = self.collections[unit], COLLECTIONS[unit].schema
         there = self._documents(collection, day)
-        newest = manifest.epoch if manifest else None
-        found = Content(
-            len(there), content_hash(str(d.get("content_hash")) for d in there.values())
-        )
-        wanted_hash = content_hash(rows["content_hash"].to_pylist())
+        newest = shown.epoch if shown else None
+
+        def hashes(document: Mapping[str, Any]) -> str:
+            return " ".join(str(document.get(name)) for name in schema.hashes)
+
+        found = Content(len(there), content_hash(map(hashes, there.values())))
+        wanted_hash = content_hash(map(hashes, rows.select(schema.hashes).to_pylist()))
         new, changed, damaged = set(), set(), set()
         for wanted in documents(rows, schema, day=day, epoch=newest or 0):
             id_ = wanted["_id"]
             document = there.pop(id_, None)
             if document is None:
                 new.add(id_)
-            elif document.get("content_hash") != wanted["content_hash"]:
+            elif hashes(document) != hashes(wanted):
                 changed.add(id_)
             elif _is_damaged(document, wanted, newest):
                 damaged.add(id_)
@@ -107,7 +102,7 @@ class Published:
             frozenset(changed),
             frozenset(map(str, there)),
             frozenset(damaged),
-            self._record_problem(unit, day, manifest),
+            self._record_problem(unit, day, shown),
         )
 
     def forget(self, unit: str, day: date, differing: Collection[str], *, epoch: int) -> None:
@@ -117,7 +112,7 @@ class Published:
         a day alone that is recorded. The documents stay readable until then.
 
         Args:
-            unit: name of the unit.
+            unit: name of the unit whose rows are the documents.
             day: the day.
             differing: ids of documents to be written.
             epoch: the lake's; no document of the day can rightly have a newer one.
@@ -147,13 +142,13 @@ class Published:
         with our_errors(f"reading day {day_key(day)} of {collection}"):
             return retrying(read)
 
-    def _record_problem(self, unit: str, day: date, manifest: Manifest | None) -> str:
+    def _record_problem(self, unit: str, day: date, shown: ShownDay | None) -> str:
         record = self._records[unit].get(day)
-        if manifest is None:
+        if shown is None:
             return "" if record is None else "it is recorded, but not in the lake"
         if record is None:
             return "it is not recorded as complete"
-        if (record.content_hash, record.rows) != (manifest.content_hash, manifest.rows):
+        if (record.content_hash, record.rows) != (shown.content_hash, shown.rows):
             return "it is recorded with other content"
         return ""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 import pyarrow as pa
 
@@ -59,20 +60,39 @@ class DayTask:
         settings: the settings.
         claim: the claim on the day.
         request: what asks for it.
+        prepare: computes, checks and encodes it; a top-level function.
         excluded: conversations that the day's raw rows list although they live in another day.
+        versions: of what decides its rows besides its inputs, by task.
     """
 
     lake: Lake
     settings: Settings
     claim: Claim
     request: Request
-    excluded: frozenset[str]
+    prepare: Callable[[DayTask], PreparedDay]
+    excluded: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a unit's days are made of others.
+
+    Attributes:
+        unit: the unit.
+        prepare: computes, checks and encodes a day; a top-level function.
+        versions: of what decides a day's rows besides its inputs, by task.
+    """
+
+    unit: Unit
+    prepare: Callable[[DayTask], PreparedDay]
+    versions: Callable[[date], Mapping[str, str]] = lambda _: {}
 
 
 def prepare_day(task: DayTask) -> PreparedDay | FailedDay:
     """Compute, check and encode a derived day. One that fails is told, not raised."""
     try:
-        return _PREPARE[task.claim.unit](task)
+        return task.prepare(task)
     except ConversationAnalyticsError as error:
         transient = isinstance(error, TRANSIENT)
         return FailedDay(task.claim.unit, task.claim.day, str(error), transient=transient)
@@ -83,28 +103,27 @@ def prepare_day(task: DayTask) -> PreparedDay | FailedDay:
 
 def _prepare_messages(task: DayTask) -> PreparedDay:
     started = time.perf_counter()
-    lake, settings = task.lake, task.settings
-    manifest, raw = _read(lake, RAW, task)
+    settings = task.settings
+    manifest, raw = read_input(task, RAW)
     interpreter = Interpreter.model_validate(manifest.interpreter)
     escalation = re.compile(settings.escalation_pattern)
     table = build_messages(raw, interpreter, escalation=escalation, excluded=task.excluded)
     return prepare(
         task.claim,
         {MESSAGES.name: table},
-        lake.options,
+        task.lake.options,
         checks=[check_messages(table, raw, interpreter, task.excluded)],
         inputs={RAW.name: manifest.content_hash},
         started=started,
         activity_days=activity_days(table, settings.calendar),
-        **_facts(task, manifest),
+        **facts_of(task, manifest),
     )
 
 
 def _prepare_conversations(task: DayTask) -> PreparedDay:
     started = time.perf_counter()
-    lake = task.lake
-    manifest, raw = _read(lake, RAW, task, RAW_CONVERSATIONS)
-    messages_manifest, tables = _read(lake, MESSAGES_UNIT, task)
+    manifest, raw = read_input(task, RAW, RAW_CONVERSATIONS)
+    messages_manifest, tables = read_input(task, MESSAGES_UNIT)
     if messages_manifest.inputs[RAW.name] != manifest.content_hash:
         raise StaleInput(
             f"conversations of {task.claim.day}: messages were made from other raw rows than there "
@@ -116,35 +135,47 @@ def _prepare_conversations(task: DayTask) -> PreparedDay:
     return prepare(
         task.claim,
         {CONVERSATIONS.name: table},
-        lake.options,
+        task.lake.options,
         checks=[check_conversations(table, raw, messages, task.excluded)],
         inputs={
             RAW.name: manifest.content_hash,
             MESSAGES_UNIT.name: messages_manifest.content_hash,
         },
         started=started,
-        **_facts(task, manifest),
+        **facts_of(task, manifest),
     )
 
 
-_PREPARE = {MESSAGES_UNIT.name: _prepare_messages, CONVERSATIONS_UNIT.name: _prepare_conversations}
+MESSAGES_DERIVATION: Final = Derivation(MESSAGES_UNIT, _prepare_messages)
+CONVERSATIONS_DERIVATION: Final = Derivation(CONVERSATIONS_UNIT, _prepare_conversations)
 
 
-def _facts(task: DayTask, raw: Manifest) -> dict[str, object]:
+def facts_of(task: DayTask, read: Manifest) -> dict[str, object]:
+    """The fields of a derived day's manifest that tell where it comes from.
+
+    Args:
+        task: the day.
+        read: the manifest of an input of it.
+    """
     return {
-        "change_mark": raw.change_mark,
+        "change_mark": read.change_mark,
         "request": task.request.id,
         "run_id": task.request.run_id,
         "code_version": __version__,
+        "versions": dict(task.versions),
     }
 
 
-def _read(
-    lake: Lake, unit: Unit, task: DayTask, *schemas: TableSchema
+def read_input(
+    task: DayTask, unit: Unit, *schemas: TableSchema
 ) -> tuple[Manifest, dict[str, pa.Table]]:
-    """The task's day of a unit: some of its tables, or all."""
+    """The task's day of a unit: some of its tables, or all.
+
+    Raises:
+        StaleInput: the day of that unit was never materialised.
+    """
     columns = {schema.name: list(schema.names) for schema in schemas}
-    found = lake.read_day(unit, task.claim.day, columns or None)
+    found = task.lake.read_day(unit, task.claim.day, columns or None)
     if found is None:
         raise StaleInput(
             f"{task.claim.unit} of {task.claim.day}: its input '{unit.name}' was never "
@@ -163,7 +194,7 @@ class DerivedDays:
     Args:
         settings: the settings.
         lake: where the inputs are and the days will be committed.
-        unit: what to compute.
+        derivation: what to compute.
         days: the days asked for.
         request: what asks for them.
         runner: who computes.
@@ -173,14 +204,15 @@ class DerivedDays:
         self,
         settings: Settings,
         lake: Lake,
-        unit: Unit,
+        derivation: Derivation,
         days: Sequence[date],
         request: Request,
         runner: Runner,
     ) -> None:
         self._settings = settings
         self._lake = lake
-        self._unit = unit
+        self._derivation = derivation
+        self._unit = derivation.unit
         self._days = sorted(set(days))
         self._request = request
         self._runner = runner
@@ -193,7 +225,12 @@ class DerivedDays:
         for day in days:
             now = {name: one[day].content_hash for name, one in inputs.items() if day in one}
             done = there.get(day)
-            if done and done.request == self._request.id and done.inputs == now:
+            if (
+                done
+                and done.request == self._request.id
+                and done.inputs == now
+                and done.versions == self._derivation.versions(day)
+            ):
                 yield KeptDay(self._unit.name, day, done)
             else:
                 todo.append(day)
@@ -205,9 +242,19 @@ class DerivedDays:
         for day in days:
             claim = self._lake.claim_day(self._unit, day, run_id=self._request.run_id)
             yield DayTask(
-                self._lake, self._settings, claim, self._request, disowned.get(day, frozenset())
+                self._lake,
+                self._settings,
+                claim,
+                self._request,
+                self._derivation.prepare,
+                disowned.get(day, frozenset()),
+                self._derivation.versions(day),
             )
 
-    def _is_behind(self, day: date, raw: Manifest) -> bool:
+    def _is_behind(self, day: date, _: Manifest) -> bool:
         there = self._lake.manifest(self._unit, day)
-        return there is None or there.inputs.get(RAW.name) != raw.content_hash
+        return there is None or any(
+            (now := self._lake.manifest(UNITS[name], day)) is None
+            or there.inputs.get(name) != now.content_hash
+            for name in self._unit.inputs
+        )

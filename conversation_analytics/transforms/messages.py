@@ -64,7 +64,7 @@ def build_messages(
     rows = represented(raw[RAW_MESSAGES.name], excluded)
     return pa.concat_tables(
         _of_conversations(some["payload"], interpreter, users, escalation)
-        for some in _whole_conversations(rows)
+        for some in whole_conversations(rows, at_once=_ROWS_AT_ONCE)
     )
 
 
@@ -96,17 +96,19 @@ def _users(conversations: pa.Table, interpreter: Interpreter) -> dict[str, str |
     return dict(interpreter.conversation_user(orjson.loads(payload)) for payload in payloads)
 
 
-def _whole_conversations(rows: pa.Table) -> Iterator[pa.Table]:
-    """Raw rows, some thousands at a time, so that few of them are Python objects at once.
+def whole_conversations(rows: pa.Table, *, at_once: int) -> Iterator[pa.Table]:
+    """Rows of messages, some thousands at a time, so that few of them are Python objects at once.
 
-    The rows of a conversation lie together and stay together.
+    Args:
+        rows: with a `conversation_id`; the rows of a conversation lie together and stay together.
+        at_once: rows to exceed by no more than a conversation.
     """
     ids, count = rows["conversation_id"], rows.num_rows
     differs = pc.not_equal(ids.slice(1), ids.slice(0, max(count - 1, 0)))
     firsts = np.flatnonzero(differs.to_numpy()) + 1
     start = 0
-    while count - start > _ROWS_AT_ONCE:
-        place = np.searchsorted(firsts, start + _ROWS_AT_ONCE)
+    while count - start > at_once:
+        place = np.searchsorted(firsts, start + at_once)
         end = int(firsts[place]) if place < len(firsts) else count
         yield rows.slice(start, end - start)
         start = end

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.categorization.classifier import MEANING, CentroidModel, Classifier
@@ -175,7 +175,6 @@ def test_evidence_adds_up_to_the_score(trained: Classifier) -> None:
 words = st.lists(st.sampled_from(["a", "b", "c", "d", "é"]), min_size=1, max_size=4).map(" ".join)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(words, st.integers(0, 3)), min_size=1, max_size=40, unique=True))
 def test_folds_share_out_each_labels_texts_evenly(some: list[tuple[str, int]]) -> None:
     texts, labels = [text for text, _ in some], np.array([label for _, label in some])

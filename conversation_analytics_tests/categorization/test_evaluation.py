@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 
@@ -92,7 +92,6 @@ def test_a_decision_that_withholds_a_label_may_name_none() -> None:
 names = st.sampled_from(["a", "b", "c"])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(names, names), min_size=1))
 def test_means_over_labels_are_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     true, said = [one for one, _ in pairs], [other for _, other in pairs]

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from conversation_analytics.categorization.taxonomy import Taxonomy, load_taxonomy
+from conversation_analytics.categorization.taxonomy import Taxonomy, load_taxonomy, read_taxonomy
 from conversation_analytics.errors import TaxonomyInvalid
 
 GOOD = """
@@ -47,7 +47,8 @@ def test_labels_are_read_with_all_that_tells_them(tmp_path: Path) -> None:
         ("", "line 1: must be a mapping"),
         ("- a", "line 1: must be a mapping"),
         ("intents: [", "is not YAML"),
-        ("labels: []", "line 1: 'labels' is none of intents, topics"),
+        ("labels: []", "line 1: 'labels' is none of intents, topics, examples_file"),
+        ("examples_file: [a]", "line 1: examples_file must be a text"),
         ("intents: {a: b}", "line 1: intents must be a list"),
         ("intents:\n  - cancel", "line 2: must be a mapping with a name"),
         ("intents:\n  - keywords: [a]", "line 2: has no name"),
@@ -154,3 +155,35 @@ def test_five_thousand_labels_are_read(tmp_path: Path) -> None:
     labels = "\n".join(f"  - {{name: t{n}, keywords: [word{n}]}}" for n in range(5000))
     taxonomy = read(tmp_path, f"topics:\n{labels}")
     assert len(taxonomy.sections["topic"].labels) == 5000
+
+
+def test_examples_may_come_from_a_labelled_file(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text(
+        "text,intent,topic\nplease cancel my order,cancel,\nno more,cancel,orders\n"
+    )
+    taxonomy = read(tmp_path, "\n    examples_file: texts.csv" + GOOD)
+
+    examples = {one.name: one.examples for one in taxonomy.sections["intent"].labels}
+    assert examples == {"cancel": ("please cancel my order", "no more"), "ask": ()}
+    assert taxonomy.sections["topic"].labels[0].examples == ("no more",)
+    assert taxonomy.version != read(tmp_path, GOOD).version
+    # What the lake keeps of it needs no other file.
+    assert read_taxonomy(taxonomy.text, Path("kept.yaml")).version == taxonomy.version
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (None, "No such file"),
+        ("text,intent\nhello,greeting\n", "row 1 has the intent 'greeting', which the taxonomy"),
+        ("intent\ncancel\n", "row 1 has no text in the column `text`"),
+    ],
+)
+def test_what_is_wrong_with_a_labelled_file_is_told(
+    tmp_path: Path, texts: str | None, told: str
+) -> None:
+    if texts is not None:
+        (tmp_path / "texts.csv").write_text(texts)
+    with pytest.raises(TaxonomyInvalid, match=r"examples_file.*texts\.csv") as raised:
+        read(tmp_path, "\n    examples_file: texts.csv" + GOOD)
+    assert told in str(raised.value)

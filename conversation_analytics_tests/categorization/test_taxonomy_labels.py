@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.categorization.decisions import UNKNOWN, Decision
@@ -209,7 +209,6 @@ def test_an_explanation_shows_keywords_candidates_and_telling_words(
 pieces = st.sampled_from(["refund", "sent yet", "sofa", "paid", "stop my", "ยกเลิก", "", "!", "x y"])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(pieces, max_size=4).map(" ".join), max_size=6), st.sampled_from(["en", "th"])
 )

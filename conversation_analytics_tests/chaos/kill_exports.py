@@ -10,12 +10,12 @@ from pathlib import Path
 from conversation_analytics.errors import StorageError
 from conversation_analytics.partitions import days_between
 from conversation_analytics.storage.encoding import table_hash
+from conversation_analytics.storage.freshness import DERIVED
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import (
-    CONVERSATIONS_UNIT,
-    MESSAGES_UNIT,
     RAW,
     SYNC_FOLDER,
+    TAXONOMIES_FOLDER,
     UNKNOWN_DAY,
     UNPLACED,
     Day,
@@ -98,13 +98,13 @@ class Undisturbed:
 
 
 def _unit_days(days: list[date]) -> list[tuple[Unit, Day]]:
-    units = (RAW, MESSAGES_UNIT, CONVERSATIONS_UNIT)
+    units = (RAW, *DERIVED)
     return [*((unit, day) for day in days for unit in units), (UNPLACED, UNKNOWN_DAY)]
 
 
 def undisturbed(folder: Path, export: Export, days: list[date]) -> Undisturbed:
     """Make a lake of days of an export in peace, and make sure that the oracle agrees."""
-    pipeline = Pipeline(folder, now=NOW, partitions_start_date=START)
+    pipeline = Pipeline(folder, categories=True, now=NOW, partitions_start_date=START)
     pipeline.export(*export)
     assert pipeline.run(*days).errors == []
     wanted = oracle.expected(
@@ -188,7 +188,7 @@ def assert_converged(lake: Lake, wanted: Undisturbed) -> None:
     assert _owners(lake) == wanted.owners
     assert lake.index.snapshot().disowned() == {}
     # A store's probe that is killed leaves an empty object, under a name that nobody looks for.
-    others = (SYNC_FOLDER, "_claims/probe-")
+    others = (SYNC_FOLDER, TAXONOMIES_FOLDER, "_claims/probe-")
     keys = {key for key in lake.store.list("") if not key.startswith(others)}
     folded = [key for key in keys if key.startswith("_index/")]
     assert len(folded) == 1, folded

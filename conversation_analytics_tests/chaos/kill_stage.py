@@ -15,8 +15,8 @@ from typing import Any
 
 from conversation_analytics.settings import load_settings
 from conversation_analytics.storage import failpoints
+from conversation_analytics.storage.collections import COLLECTIONS, Collection
 from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import Unit
 from conversation_analytics.storage.mongo import connect, recorded
 from conversation_analytics.storage.mongo_client import MongoDatabase
 from conversation_analytics.storage.store import LocalStore
@@ -31,7 +31,6 @@ from conversation_analytics_tests.chaos.kill_exports import (
     undisturbed,
 )
 from conversation_analytics_tests.chaos.victim import (
-    DERIVED,
     Interruption,
     Load,
     Outcome,
@@ -41,12 +40,13 @@ from conversation_analytics_tests.chaos.victim import (
 from conversation_analytics_tests.services.mongo_server import Mongod
 from conversation_analytics_tests.services.s3_servers import S3Server
 
-COLLECTIONS = ("conversation_messages", "conversation_analytics")
 # S3 servers are slow, and so are clients: fewer days there.
 DAYS_IN = {"local": DAYS, "s3": DAYS[:3]}
 # Between readings of all days, to leave some of the processor to the writer.
 READING_PAUSE_SECONDS = {"local": 0.2, "s3": 1.0}
 HALF_DONE = (failpoints.PUT, failpoints.MANIFEST)
+
+NAMES = {one: one.name(load_settings(None)) for one in COLLECTIONS.values()}
 
 Documents = dict[str, dict[str, Any]]
 
@@ -191,10 +191,9 @@ class Stage:
         """MongoDB holds the lake's days, all complete, and nothing else."""
         with self.database(place) as database:
             assert _documents(database) == self._published(goal)
-            for unit, name in zip(DERIVED, COLLECTIONS, strict=True):
-                manifests = goal.lake.manifests(unit, goal.days)
+            for collection, name in NAMES.items():
                 complete = {d: one.content_hash for d, one in recorded(database, name).items()}
-                assert complete == {d: one.content_hash for d, one in manifests.items()}
+                assert complete == {day: _day_hash(goal, collection, day) for day in goal.days}
 
     def assert_recorded_days_are_whole(self, place: Place) -> None:
         """A day that MongoDB calls complete has all documents of it, the old ones or the new ones,
@@ -202,12 +201,12 @@ class Stage:
         """
         with self.database(place) as database:
             there = _documents(database)
-            for unit, name in zip(DERIVED, COLLECTIONS, strict=True):
+            for collection, name in NAMES.items():
                 for day, record in recorded(database, name).items():
                     wanted = next(
                         _of_day(self._published(goal)[name], day)
                         for goal in (self.first(), self.second())
-                        if _day_hash(goal, unit, day) == record.content_hash
+                        if _day_hash(goal, collection, day) == record.content_hash
                     )
                     found = _of_day(there[name], day)
                     moved = {i for i in wanted if i not in found and i in there[name]}
@@ -276,7 +275,7 @@ def _documents(database: MongoDatabase) -> dict[str, Documents]:
     """Every document by id, but for the epoch, which tells how often its day was written."""
     return {
         name: {one["_id"]: one for one in database[name].find({}, {"epoch": 0})}
-        for name in COLLECTIONS
+        for name in NAMES.values()
     }
 
 
@@ -284,7 +283,7 @@ def _of_day(documents: Documents, day: date) -> Documents:
     return {i: one for i, one in documents.items() if one["partition"] == str(day)}
 
 
-def _day_hash(goal: Undisturbed, unit: Unit, day: date) -> str:
-    manifest = goal.lake.manifest(unit, day)
-    assert manifest is not None
-    return manifest.content_hash
+def _day_hash(goal: Undisturbed, collection: Collection, day: date) -> str:
+    shown = collection.shown(collection.manifests(goal.lake, day))
+    assert shown is not None
+    return shown.content_hash

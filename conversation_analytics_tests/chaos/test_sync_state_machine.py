@@ -382,9 +382,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 class TestSourceAndLake(SourceAndLake.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(
-        max_examples=scaled(200, 2_000),
+        max_examples=scaled(100, 2_000),
         stateful_step_count=50,
-        deadline=None,
         derandomize=True,
         database=None,
         report_multiple_bugs=False,

@@ -196,7 +196,6 @@ class TestSourceAndSensor(SourceAndSensor.TestCase):  # type: ignore[misc,name-d
     settings = settings(
         max_examples=scaled(15, 200),
         stateful_step_count=scaled(20, 30),
-        deadline=None,
         derandomize=True,
         database=None,
         report_multiple_bugs=False,

@@ -22,21 +22,21 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from conversation_analytics.categorization.days import labeller_for
 from conversation_analytics.compute.runner import InProcessRunner
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.open import open_source
+from conversation_analytics.storage.collections import COLLECTIONS
 from conversation_analytics.storage.days import Request, commit_days
 from conversation_analytics.storage.failpoints import handling
 from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT
 from conversation_analytics.storage.mongo import DayWriter, connect, recorded
 from conversation_analytics.storage.publish import lake_days, publish_days
 from conversation_analytics.transforms.derived import DerivedDays
 from conversation_analytics.transforms.raw import RawDays
+from conversation_analytics_tests.builders import derivations
 
 logger = logging.getLogger(__name__)
-
-DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT)
 
 # Small enough that a day takes several requests.
 MONGO_BATCH_SIZE = 4
@@ -101,8 +101,8 @@ def run(load: Load) -> list[str]:
     reports = list(commit_days(lake, RawDays(settings, lake, opened, days, request, runner)))
     opened.source.close()
     lake.index.compact(force=True)
-    for unit in DERIVED:
-        items = DerivedDays(settings, lake, unit, days, request, runner)
+    for how in derivations(settings, lake).values():
+        items = DerivedDays(settings, lake, how, days, request, runner)
         reports += commit_days(lake, items)
     errors = [report.error for report in reports if report.error]
     return errors + (publish(settings, lake, days) if settings.mongodb_uri else [])
@@ -114,10 +114,10 @@ def publish(settings: Settings, lake: Lake, days: Sequence[date]) -> list[str]:
     uri = settings.mongodb_uri.get_secret_value()
     database = connect(uri, database=settings.mongodb_database)
     errors = []
-    names = (settings.mongodb_messages_collection, settings.mongodb_conversations_collection)
-    for unit, name in zip(DERIVED, names, strict=True):
+    for collection in COLLECTIONS.values():
+        name = collection.name(settings)
         writer = DayWriter(database, name, batch_size=MONGO_BATCH_SIZE, io_threads=2)
-        items = lake_days(lake, unit, days, recorded(database, name))
+        items = lake_days(lake, collection, days, recorded(database, name))
         errors += [done.error for done in publish_days(writer, items) if done.error]
     database.client.close()
     return errors
@@ -179,6 +179,7 @@ def _run_in_a_fork(load: Load) -> Outcome:
 
 
 def main() -> None:
+    labeller_for(load_settings(None))  # once for all loads
     for line in sys.stdin:
         asked = json.loads(line)
         chosen = asked.pop("interruption")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from conversation_analytics.cli.main import app
 from conversation_analytics.settings import Settings
+from conversation_analytics_tests.builders import with_messages_by
 
 
 @dataclass
@@ -83,9 +84,6 @@ def ca(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]
 @pytest.fixture
 def failing_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     """Makes the messages of a day fail, or none any more."""
-    from conversation_analytics.transforms import derived
-
-    real = derived._PREPARE["messages"]
 
     def choose(day: str | None) -> None:
         def prepare(task: Any) -> Any:
@@ -93,6 +91,6 @@ def failing_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]
                 raise ValueError("the moon is full")
             return real(task)
 
-        monkeypatch.setitem(derived._PREPARE, "messages", prepare)
+        real = with_messages_by(monkeypatch, prepare)
 
     return choose

@@ -26,10 +26,11 @@ from conversation_analytics.run_requests import days_of
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.mapping import load_mapping
 from conversation_analytics.sources.open import OpenedSource
+from conversation_analytics.storage.days import PreparedDay
 from conversation_analytics.storage.lake import Lake, open_lake
 from conversation_analytics.storage.layout import RAW
-from conversation_analytics.transforms import derived
-from conversation_analytics_tests.builders import conversation, message
+from conversation_analytics.transforms.derived import DayTask
+from conversation_analytics_tests.builders import conversation, message, with_messages_by
 from conversation_analytics_tests.dagster.web import REPOSITORY
 from conversation_analytics_tests.sync.memory_source import MemorySource
 
@@ -197,14 +198,13 @@ def following(
 
 def fail_on(patch: pytest.MonkeyPatch, number: int) -> None:
     """Break the messages of a day."""
-    whole = derived._PREPARE["messages"]
 
-    def prepare(task: derived.DayTask) -> object:
+    def prepare(task: DayTask) -> PreparedDay:
         if task.claim.day == START.replace(day=number):
             raise StorageError("the cable was pulled")
         return whole(task)
 
-    patch.setitem(derived._PREPARE, "messages", prepare)
+    whole = with_messages_by(patch, prepare)
 
 
 def _short(request: dg.RunRequest) -> str:

@@ -22,7 +22,15 @@ from conversation_analytics_tests.dagster.web import REPOSITORY
 # Dagster calls what it has deprecated itself, when one resource holds another.
 DAGSTER_WARNS = "ignore:InitResourceContext.dagster_run:DeprecationWarning"
 
-LAKE_ASSETS = ("raw_conversations", "raw_messages", "quarantine", "messages", "conversations")
+LAKE_ASSETS = (
+    "raw_conversations",
+    "raw_messages",
+    "quarantine",
+    "messages",
+    "conversations",
+    "categories",
+    "category_summaries",
+)
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 

@@ -13,6 +13,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from conversation_analytics.build import build_defs
 from conversation_analytics.errors import StorageError
+from conversation_analytics.storage.days import PreparedDay
 from conversation_analytics.storage.layout import (
     CONVERSATIONS_UNIT,
     MESSAGES_UNIT,
@@ -20,6 +21,8 @@ from conversation_analytics.storage.layout import (
     UNITS,
 )
 from conversation_analytics.transforms import derived
+from conversation_analytics.transforms.derived import DayTask
+from conversation_analytics_tests.builders import with_messages_by
 from conversation_analytics_tests.dagster.runs import DAGSTER_WARNS, LAKE_ASSETS, Home, days
 from conversation_analytics_tests.dagster.small_source import SmallSource, day, key, keys
 
@@ -37,16 +40,15 @@ SHOWN = {
 }
 
 
-def fail_on(patch: pytest.MonkeyPatch, number: int, unit: str = "messages") -> None:
-    """Break the computation of a unit's day."""
-    whole = derived._PREPARE[unit]
+def fail_on(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Break the messages of a day."""
 
-    def prepare(task: derived.DayTask) -> object:
+    def prepare(task: DayTask) -> PreparedDay:
         if task.claim.day == day(number):
             raise StorageError("the cable was pulled")
         return whole(task)
 
-    patch.setitem(derived._PREPARE, unit, prepare)
+    whole = with_messages_by(patch, prepare)
 
 
 def test_a_range_is_one_run_and_every_day_of_every_asset_has_its_own_metadata(home: Home) -> None:
@@ -65,6 +67,7 @@ def test_a_range_is_one_run_and_every_day_of_every_asset_has_its_own_metadata(ho
     rows = {
         asset: [home.metadata(asset, key(n))["dagster/row_count"] for n in range(1, 7)]
         for asset in LAKE_ASSETS
+        if asset != "categories"
     }
     assert rows == {
         "raw_conversations": [2, 2, 3, 2, 2, 2],
@@ -72,6 +75,7 @@ def test_a_range_is_one_run_and_every_day_of_every_asset_has_its_own_metadata(ho
         "quarantine": [0] * 6,
         "messages": [4, 4, 9, 4, 4, 4],
         "conversations": [2, 2, 3, 2, 2, 2],
+        "category_summaries": [2, 2, 3, 2, 2, 2],
     }
 
 
@@ -183,6 +187,8 @@ def test_each_day_has_its_check_results_and_nothing_stays_planned(home: Home) ->
         ("quarantine", "valid"),
         ("messages", "valid"),
         ("conversations", "valid"),
+        ("categories", "valid"),
+        ("category_summaries", "valid"),
     ):
         for number in (1, 2, 3):
             assert found[asset, name, key(number)] is True, (asset, name, number)
@@ -225,7 +231,8 @@ def test_a_changed_message_changes_its_day_only(home: Home) -> None:
     home.run(1, 3)
 
     changed = {one for one, version in home.versions().items() if version != before[one]}
-    assert changed == {("raw_messages", key(2)), ("messages", key(2))}
+    follow = ("raw_messages", "messages", "categories", "category_summaries")
+    assert changed == {(asset, key(2)) for asset in follow}
     assert stale(home) == set()
 
 

@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from conversation_analytics.storage.collections import COLLECTIONS
 from conversation_analytics_tests.dagster.runs import LAKE_ASSETS
 from conversation_analytics_tests.dagster.small_source import SmallSource, key
 from conversation_analytics_tests.dagster.web import Web, start_dagster
@@ -22,7 +23,7 @@ from conversation_analytics_tests.services.mongo_server import Mongod
 
 pytestmark = pytest.mark.services
 
-ALL_ASSETS = [*LAKE_ASSETS, "mongo_conversation_analytics", "mongo_conversation_messages"]
+ALL_ASSETS = [*LAKE_ASSETS, *(one.asset for one in COLLECTIONS.values())]
 WAIT_SECONDS = 40.0
 
 
@@ -80,7 +81,9 @@ def test_a_person_sees_lineage_and_a_days_metadata_and_launches_a_backfill(
     done = {asset: web.materialized(asset) for asset in ALL_ASSETS}
     backfills = set(web.backfills())
 
-    groups = ",".join(f"global@global:{one}" for one in ("raw", "conversations", "operational"))
+    groups = ",".join(
+        f"global@global:{one}" for one in ("raw", "conversations", "categories", "operational")
+    )
     browser.get(f"{web.url}/asset-groups?expanded={groups}")
     for asset in (*LAKE_ASSETS, "mongo_c"):  # the UI shortens long names
         find(browser, f"//*[starts-with(text(), '{asset}')]")

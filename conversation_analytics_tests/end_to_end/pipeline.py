@@ -14,21 +14,23 @@ from conversation_analytics.compute.runner import InProcessRunner
 from conversation_analytics.partitions import days_between
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.open import open_source
+from conversation_analytics.storage.collections import COLLECTIONS, Collection
 from conversation_analytics.storage.days import DayReport, Request, commit_days
+from conversation_analytics.storage.freshness import DERIVED
 from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, Unit
+from conversation_analytics.storage.layout import Unit
 from conversation_analytics.storage.mongo import Converged, DayWriter, connect, recorded
 from conversation_analytics.storage.mongo_client import MongoDatabase
+from conversation_analytics.storage.mongo_documents import identities
 from conversation_analytics.storage.publish import lake_days, publish_days
 from conversation_analytics.sync.look import Look, look_at_changes, sweep
 from conversation_analytics.sync.pending import pending_days, pending_ranges
 from conversation_analytics.transforms.derived import DerivedDays
 from conversation_analytics.transforms.raw import RawDays
+from conversation_analytics_tests.builders import derivations
 from conversation_analytics_tests.services.s3_servers import S3Server
 
 START = date(2024, 1, 1)
-DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT)
-
 Hashes = dict[str, dict[date, str]]
 
 
@@ -77,8 +79,8 @@ class Pipeline:
             reports += list(commit_days(lake, raw))
         finally:
             opened.source.close()
-        for unit in DERIVED:
-            items = DerivedDays(self.settings, lake, unit, wanted, request, runner)
+        for how in derivations(self.settings, lake).values():
+            items = DerivedDays(self.settings, lake, how, wanted, request, runner)
             reports += list(commit_days(lake, items))
         assert {report.outcome for report in reports} <= {"committed"}, [
             (report.unit, report.day, report.error) for report in reports if report.error
@@ -89,13 +91,13 @@ class Pipeline:
         """Make MongoDB agree with the lake; what that took, over all days."""
         total: dict[str, int] = {}
         with self._database() as database:
-            for unit, collection in self._collections:
-                writer = DayWriter(database, collection, batch_size=500, io_threads=2)
-                items = lake_days(self.lake, unit, wanted, recorded(database, collection))
+            for collection, name in self._collections:
+                writer = DayWriter(database, name, batch_size=500, io_threads=2)
+                items = lake_days(self.lake, collection, wanted, recorded(database, name))
                 for published in publish_days(writer, items):
                     assert published.done is not None, published.error
-                    for name in Converged.__dataclass_fields__:
-                        total[name] = total.get(name, 0) + getattr(published.done, name)
+                    for kind in Converged.__dataclass_fields__:
+                        total[kind] = total.get(kind, 0) + getattr(published.done, kind)
         return Converged(**total)
 
     def hashes(self) -> Hashes:
@@ -117,11 +119,11 @@ class Pipeline:
         """Table → id → content hash of the document, in MongoDB."""
         with self._database() as database:
             return {
-                unit.name: {
+                collection.unit.name: {
                     found["_id"]: found["content_hash"]
-                    for found in database[collection].find({}, {"content_hash": 1})
+                    for found in database[name].find({}, {"content_hash": 1})
                 }
-                for unit, collection in self._collections
+                for collection, name in self._collections
             }
 
     @contextmanager
@@ -135,21 +137,17 @@ class Pipeline:
             database.client.close()
 
     @property
-    def _collections(self) -> tuple[tuple[Unit, str], ...]:
-        settings = self.settings
-        return (
-            (MESSAGES_UNIT, settings.mongodb_messages_collection),
-            (CONVERSATIONS_UNIT, settings.mongodb_conversations_collection),
-        )
+    def _collections(self) -> tuple[tuple[Collection, str], ...]:
+        return tuple((one, one.name(self.settings)) for one in COLLECTIONS.values())
 
     def _row_hashes(self, unit: Unit) -> Iterable[tuple[str, str]]:
-        (schema,) = unit.tables
+        schema = unit.tables[0]
         for day in self.lake.days(unit):
             found = self.lake.read_day(unit, day)
             assert found is not None
             table = found[1][schema.name]
             yield from zip(
-                table[schema.key[0]].to_pylist(), table["content_hash"].to_pylist(), strict=True
+                identities(table, schema), table["content_hash"].to_pylist(), strict=True
             )
 
 

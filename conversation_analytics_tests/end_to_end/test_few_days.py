@@ -118,7 +118,7 @@ def test_one_day_is_asked_for_by_range_and_has_the_hashes_of_a_whole_pass(
     assert asked["conversations_between"] == asked["messages_between"] == 1
     assert asked["messages_of"] >= 1
     assert {report.day for report in reports} == {day}
-    assert differing(known.hashes(), before) == {("messages", day)}
+    assert differing(known.hashes(), before) == {("messages", day), ("categories", day)}
     assert_as_in_a_whole_pass(history, known, tmp_path / "new")
 
 

@@ -162,11 +162,22 @@ def test_one_changed_message_changes_its_day_only_in_lake_and_mongodb(
     made.refresh(DAYS)
     converged = made.publish(DAYS)
 
-    ((table, _),) = differing(made.hashes(), plain.hashes)
-    assert table == "messages"
+    tables, days = zip(*differing(made.hashes(), plain.hashes), strict=True)
+    assert set(tables) == {"messages", "categories"}
+    assert len(set(days)) == 1
     documents = made.documents()
     assert documents["conversations"] == plain.rows["conversations"]
-    assert {
-        one for one, hash_ in documents["messages"].items() if hash_ != plain.rows["messages"][one]
-    } == {changed_id}
-    assert (converged.replaced, converged.inserted, converged.deleted) == (1, 0, 0)
+    changed = {
+        unit: {
+            one
+            for one in documents[unit].keys() | rows.keys()
+            if documents[unit].get(one) != rows.get(one)
+        }
+        for unit, rows in plain.rows.items()
+    }
+    assert changed["messages"] == {changed_id}
+    (owner,) = {one.partition("|")[0] for one in changed["categories"]}
+    assert any(one.startswith(f"{owner}|{changed_id}|") for one in changed["categories"])
+    # The message, its labels, and what those come to in the document of the conversation.
+    written = converged.replaced + converged.inserted + converged.deleted
+    assert written <= len(changed["messages"]) + len(changed["categories"]) + 1

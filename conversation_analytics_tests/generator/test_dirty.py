@@ -44,7 +44,7 @@ def test_every_reason_is_there_in_every_table(tmp_path, profile, messages):
     assert all(count >= (1 if reason == "too_large" else 2) for (_, reason), count in found.items())
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     messages=st.integers(100, 3_000),
     days=st.integers(1, 60),

@@ -55,7 +55,7 @@ def test_another_seed_gives_other_bytes(tmp_path):
     assert first[0] != second[0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     messages=st.integers(2, 600),
     days=st.integers(1, 40),

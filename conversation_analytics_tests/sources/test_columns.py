@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_analytics.sources import values
@@ -58,7 +58,6 @@ def one_by_one(reader: Interpreter, table: SourceTable, rows: Iterable[Decoded])
 
 @pytest.mark.parametrize(("mapping", "table", "row"), CASES)
 @pytest.mark.parametrize("kind", ["nocodb", "files"])
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_page_is_judged_as_each_row_by_itself(
     mapping: FieldMapping, table: SourceTable, row: Row, kind: str, data: st.DataObject
@@ -86,7 +85,6 @@ TIMES = st.from_regex(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(TIMES | st.none(), max_size=3))
 @example(["0000-12-31 23:59-23:59"])
 @example(["2024-01-02T24:00:00Z"])
@@ -103,7 +101,6 @@ NAMES = st.sampled_from(["Id", "CreatedAt", "created", "Äpfel", 'a"b', "zz"])
 CELLS = st.none() | st.integers(-9, 9) | st.text() | st.lists(st.text(), max_size=2)
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(NAMES, CELLS), max_size=4), st.frozensets(NAMES))
 def test_a_row_is_hashed_without_the_columns_its_source_adds(
     rows: list[Row], system: frozenset[str]

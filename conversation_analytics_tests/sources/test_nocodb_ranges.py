@@ -98,7 +98,7 @@ TIMES = st.one_of(
     batch_ids=st.integers(1, 4),
     key=st.sampled_from(["integer", "text"]),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_every_message_of_the_conversations_comes_once(
     times: list[tuple[str, datetime | None]], cap: int, batch_ids: int, key: str
 ) -> None:
@@ -116,7 +116,7 @@ def test_every_message_of_the_conversations_comes_once(
     gaps=st.lists(st.integers(0, 900_000), min_size=1, max_size=60),
     cap=st.integers(5, 9),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_messages_of_one_second_come_in_the_order_they_were_made(gaps: list[int], cap: int) -> None:
     """At most 4 a second here, so that no second fills a page."""
     fake = FakeNocoDB(cap=cap, key="text")

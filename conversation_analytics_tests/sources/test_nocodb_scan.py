@@ -42,7 +42,7 @@ def numbered(count: int) -> list[Row]:
     ),
     cap=st.integers(1, 8),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_comes_once_in_key_order_whatever_the_keys_and_the_cap(
     rows: tuple[str, list[int | str]], cap: int
 ) -> None:
@@ -53,7 +53,7 @@ def test_every_row_comes_once_in_key_order_whatever_the_keys_and_the_cap(
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_that_stay_are_never_lost_while_others_come_and_go(data: st.DataObject) -> None:
     fake = FakeNocoDB(cap=3)
     ids = data.draw(st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=20))
@@ -78,7 +78,7 @@ def test_rows_that_stay_are_never_lost_while_others_come_and_go(data: st.DataObj
 
 
 @given(kind=st.sampled_from(["integer", "uuid"]), writes=st.integers(1, 5), grows=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_writes_between_reading_and_counting_a_page_never_stop_a_scan(
     kind: str, writes: int, grows: bool
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, RAW_CONVERSATIONS, Column
@@ -36,9 +36,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-slow_at_first = settings(deadline=None)
-
-
 def values_of(column: Column) -> st.SearchStrategy[Any]:
     some = VALUES[str(column.type)]
     return st.none() | some if column.nullable else some
@@ -58,14 +55,12 @@ def hash_of(given_rows: list[dict[str, Any]]) -> str:
     return content_hash(row_hashes(table_of(given_rows), CONVERSATIONS))
 
 
-@slow_at_first
 @given(rows, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(drawn: list[dict[str, Any]], random: Any) -> None:
     shuffled = random.sample(drawn, len(drawn))
     assert hash_of(shuffled) == hash_of(drawn)
 
 
-@slow_at_first
 @given(some_rows, st.data())
 def test_any_other_value_of_any_row_is_another_content(
     drawn: list[dict[str, Any]], data: st.DataObject
@@ -77,7 +72,6 @@ def test_any_other_value_of_any_row_is_another_content(
     assert hash_of(changed) != hash_of(drawn)
 
 
-@slow_at_first
 @given(some_rows, st.data())
 def test_what_the_source_says_of_itself_is_no_content(
     drawn: list[dict[str, Any]], data: st.DataObject
@@ -87,13 +81,11 @@ def test_what_the_source_says_of_itself_is_no_content(
     assert hash_of(changed) == hash_of(drawn)
 
 
-@slow_at_first
 @given(some_rows)
 def test_a_row_twice_is_not_a_row_once(drawn: list[dict[str, Any]]) -> None:
     assert hash_of([*drawn, drawn[0]]) != hash_of(drawn)
 
 
-@slow_at_first
 @given(some_rows, st.sampled_from(["none", "zstd", "gzip"]), st.integers(1, 3))
 def test_chunks_row_groups_and_codecs_do_not_matter(
     drawn: list[dict[str, Any]], codec: str, size: int

@@ -92,7 +92,7 @@ class IndexAgainstDict(RuleBasedStateMachine):
 
 
 TestIndexAgainstDict = IndexAgainstDict.TestCase
-TestIndexAgainstDict.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
+TestIndexAgainstDict.settings = settings(max_examples=30, stateful_step_count=12)
 
 
 class Interrupted(LocalStore):

@@ -27,10 +27,9 @@ from conversation_analytics.transforms import reading
 from conversation_analytics.transforms.derived import DerivedDays
 from conversation_analytics.transforms.raw import RawDays
 from conversation_analytics_tests import oracle
+from conversation_analytics_tests.builders import derivations
 from conversation_analytics_tests.oracle_rows import Row
 from conversation_analytics_tests.sync.memory_source import MemorySource
-
-DERIVED = ("messages", "conversations")
 
 
 class DaysFailed(ConversationAnalyticsError):
@@ -217,10 +216,8 @@ class Follower:
 
     def _derive(self, asked: Asked) -> list[str]:
         errors: list[str] = []
-        for unit in DERIVED:
-            days = DerivedDays(
-                self.loaded, self.lake, UNITS[unit], asked.days, asked.request, self.runner
-            )
+        for how in derivations(self.loaded, self.lake).values():
+            days = DerivedDays(self.loaded, self.lake, how, asked.days, asked.request, self.runner)
             errors += self._commit(days)
         return errors
 

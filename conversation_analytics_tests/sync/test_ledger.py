@@ -14,8 +14,9 @@ import pytest
 from conversation_analytics.compute.runner import InProcessRunner
 from conversation_analytics.errors import LakeMismatch, MassDeletion
 from conversation_analytics.sources.open import OpenedSource
+from conversation_analytics.storage.collections import COLLECTIONS
 from conversation_analytics.storage.encoding import digest
-from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, UNITS
+from conversation_analytics.storage.layout import MESSAGES_UNIT, UNITS
 from conversation_analytics.storage.mongo import DayWriter, connect, recorded
 from conversation_analytics.storage.mongo_client import MongoDatabase
 from conversation_analytics.storage.publish import lake_days, publish_days
@@ -46,7 +47,7 @@ class Books:
     """A lake that was filled from its source."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self.pipeline = Pipeline(folder, **settings)
+        self.pipeline = Pipeline(folder, categories=True, **settings)
         self.lake = self.pipeline.lake
         self.settings = self.pipeline.settings
         self.conversations, self.messages = rows()
@@ -273,12 +274,10 @@ class PublishedBooks(Books):
         self.publish(DAYS)
 
     def publish(self, days: Sequence[date]) -> None:
-        for unit, collection in (
-            (MESSAGES_UNIT, self.settings.mongodb_messages_collection),
-            (CONVERSATIONS_UNIT, self.settings.mongodb_conversations_collection),
-        ):
-            writer = DayWriter(self.database, collection, batch_size=100, io_threads=1)
-            items = lake_days(self.lake, unit, days, recorded(self.database, collection))
+        for collection in COLLECTIONS.values():
+            name = collection.name(self.settings)
+            writer = DayWriter(self.database, name, batch_size=100, io_threads=1)
+            items = lake_days(self.lake, collection, days, recorded(self.database, name))
             for done in publish_days(writer, items):
                 assert not done.error
 

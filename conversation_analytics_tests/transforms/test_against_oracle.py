@@ -226,7 +226,6 @@ def in_order(rows: list[Row]) -> list[Row]:
 
 few = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

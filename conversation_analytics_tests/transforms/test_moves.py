@@ -190,7 +190,7 @@ def test_a_moved_conversation_is_fetched_by_derived_days_run_later(moved: Pipeli
     assert placed(moved, DAYS) == {"mover": NEW, "stays_old": OLD, "stays_new": NEW}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.tuples(

@@ -194,7 +194,7 @@ def change(
         messages.pop(f"m{n}-0", None)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(changes, st.sets(st.sampled_from(DAYS[:6]), min_size=1, max_size=2))
 def test_days_read_alone_are_the_days_of_a_full_pass(
     tmp_path_factory: pytest.TempPathFactory,

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.transforms.spool import Spool
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.text(), max_size=4), max_size=4), st.integers(0, 100))
 def test_texts_are_read_back_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[str]], turn: int

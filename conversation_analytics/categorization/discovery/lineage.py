@@ -157,6 +157,11 @@ class Ended:
     fate: Fate
     into: tuple[int, ...]
 
+    @property
+    def words(self) -> str:
+        """Its fate with the topics it went into, such as ``merged (3)``."""
+        return _worded(self.fate, self.into, self.topic)
+
 
 @dataclass(frozen=True)
 class Began:
@@ -171,6 +176,11 @@ class Began:
     topic: int
     origin: Origin
     of: tuple[int, ...]
+
+    @property
+    def words(self) -> str:
+        """Its origin with the topics it comes from, such as ``split (3)``."""
+        return _worded(self.origin, self.of, self.topic)
 
 
 @dataclass(frozen=True)
@@ -303,6 +313,11 @@ def _pairs(inside: Shares, part: Shares, alike: Shares) -> dict[int, int]:
     rows, columns = linear_sum_assignment(np.where(allowed, 1 + alike, 0), maximize=True)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return {a: b for a, b in pairs if allowed[a, b]}
+
+
+def _worded(what: str, others: Sequence[int], own: int) -> str:
+    listed = ", ".join(str(other) for other in others if other != own)
+    return f"{what} ({listed})" if listed else what
 
 
 def _lowest(hashes: Hashes, count: int) -> frozenset[int]:

@@ -62,12 +62,19 @@ def apply_patch(text: str, patch: str, file: Path) -> str:
         file: the taxonomy's, for what is said of its mistakes.
 
     Raises:
-        TaxonomyInvalid: either is none, or both together are none; says where.
+        TaxonomyInvalid: either is none, or both together are none; says where. Or the file has
+            a topic of the patch already.
     """
-    read_taxonomy(text, file)
+    section = read_taxonomy(text, file).sections.get("topic") or Section("topic")
     labels = _labels(patch)
     if not labels:
         return text
+    proposed = [label.get("name") for label in labels if isinstance(label, dict)]
+    if there := [name for name in section.names if name in proposed]:
+        raise TaxonomyInvalid(
+            f"{file} has {', '.join(there)} already: take these topics out of the patch, or give "
+            "them other names"
+        )
     merged = _merged(text, labels, file)
     read_taxonomy(merged, Path(f"{file} with the patch"))
     return merged

@@ -20,7 +20,9 @@ Vectors = NDArray[np.float32]
 
 COLUMNS: Final = ("conversation_id", "user_id", "started_at", "text", "language")
 
-_LONGEST: Final = 1_000  # characters of a text that are looked at: what it is about is said there
+LONGEST: Final = 1_000
+"""Characters of a text that are looked at: what it is about is said there."""
+
 _CHUNK: Final = 500_000  # characters: what their features take is some 150 MB
 
 
@@ -79,7 +81,7 @@ class Conversations:
 
     def texts(self, places: Places) -> list[str]:
         """The beginnings of some texts; empty if without a letter, as pictures and numbers are."""
-        found = pc.utf8_slice_codeunits(self.table["text"].take(places), 0, _LONGEST).to_pylist()
+        found = pc.utf8_slice_codeunits(self.table["text"].take(places), 0, LONGEST).to_pylist()
         return [text if text and any(map(str.isalpha, text)) else "" for text in found]
 
     @cached_property

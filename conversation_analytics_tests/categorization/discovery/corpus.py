@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from conversation_analytics.categorization.discovery.texts import Conversations
+from conversation_analytics_tests.builders import Row, conversation, message
 
 SAID = {
     "parcel": "courier delivery late shipping tracking lost arrived doorstep warehouse",
@@ -69,3 +70,15 @@ def conversations(some: list[dict[str, Any]]) -> Conversations:
         }
     )
     return Conversations.of(pa.Table.from_pylist(some, schema))
+
+
+def exported(some: list[dict[str, Any]], *days: date) -> tuple[list[Row], list[Row]]:
+    """The same as rows of a source: conversations, on one day after the other, and messages."""
+    dated = [(row, f"{days[n % len(days)]}T10:00:00+00:00") for n, row in enumerate(some)]
+    return (
+        [conversation(row["conversation_id"], at, user_id=row["user_id"]) for row, at in dated],
+        [
+            message(f"{row['conversation_id']}:0", row["conversation_id"], at, content=row["text"])
+            for row, at in dated
+        ],
+    )

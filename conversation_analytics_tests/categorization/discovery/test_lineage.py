@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.categorization.discovery.lineage import (
@@ -19,7 +19,6 @@ from conversation_analytics.categorization.discovery.lineage import (
 )
 from conversation_analytics.errors import CategorizationError
 
-unhurried = settings(deadline=None)  # whichever comes first loads SciPy
 PEOPLE = range(1, 400)
 
 
@@ -52,7 +51,6 @@ def clusterings(draw: st.DrawFn) -> tuple[list[Found], Any]:
     return found, hashes(people)
 
 
-@unhurried
 @given(clusterings())
 def test_the_same_again_is_only_continued(run_: tuple[list[Found], Any]) -> None:
     first = follow(State(), *run_)
@@ -63,7 +61,6 @@ def test_the_same_again_is_only_continued(run_: tuple[list[Found], Any]) -> None
     assert again.state == first.state
 
 
-@unhurried
 @given(st.lists(clusterings(), max_size=5))
 def test_ids_are_never_used_again_and_everything_is_told_once(
     runs: list[tuple[list[Found], Any]],
@@ -89,7 +86,6 @@ def test_ids_are_never_used_again_and_everything_is_told_once(
         state = now.state
 
 
-@unhurried
 @given(clusterings(), clusterings(), st.randoms(use_true_random=False))
 def test_the_order_changes_nothing(
     first: tuple[list[Found], Any], second: tuple[list[Found], Any], random: Any
@@ -101,7 +97,6 @@ def test_the_order_changes_nothing(
     assert follow(before, mixed, shuffled(everyone, random)) == told
 
 
-@unhurried
 @given(clusterings())
 def test_a_state_is_read_back_from_json(run_: tuple[list[Found], Any]) -> None:
     state = follow(State(), *run_).state
@@ -132,6 +127,14 @@ def test_equal_ones_that_become_one_are_merged_into_a_new_one() -> None:
         (2, "merged", (3,)),
     ]
     assert [(one.topic, one.origin, one.of) for one in now.began] == [(3, "merged", (1, 2))]
+
+
+def test_what_became_of_a_topic_is_told_in_words_with_the_others() -> None:
+    before = run(State(), range(1, 41), range(41, 81), range(200, 240)).state
+    now = run(before, range(1, 81), range(300, 340))
+    assert [one.words for one in now.ended] == ["merged (4)", "merged (4)", "died"]
+    assert [one.words for one in now.began] == ["merged (1, 2)", "born"]
+    assert {one.words for one in run(before, range(1, 41)).began} == {"continued"}
 
 
 def test_a_large_one_that_takes_a_small_one_in_or_loses_it_is_still_itself() -> None:

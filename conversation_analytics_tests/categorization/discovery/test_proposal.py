@@ -78,7 +78,7 @@ def test_a_keyword_tells_its_topic_from_those_that_are_there() -> None:
         Label("orders", keywords=("my order",), examples=("Where is the parcel?",)),
         Label("power", keywords=("battery life",)),
     )
-    taxonomy = Taxonomy(FILE, {"topic": Section("topic", known)})
+    taxonomy = Taxonomy(FILE, sections={"topic": Section("topic", known)})
     found = topic("found", "order", "parcel", "battery life", "life", "hot", "late parcel")
     (label,) = labels(propose([found], taxonomy))
     assert label.keywords == ("hot", "late parcel")
@@ -87,7 +87,9 @@ def test_a_keyword_tells_its_topic_from_those_that_are_there() -> None:
 
 
 def test_names_are_not_those_that_are_there() -> None:
-    taxonomy = Taxonomy(FILE, {"topic": Section("topic", (Label("Battery"), Label("hot 8")))})
+    taxonomy = Taxonomy(
+        FILE, sections={"topic": Section("topic", (Label("Battery"), Label("hot 8")))}
+    )
     patch = propose([topic("battery"), topic("hot"), topic("Hot", id_=8)], taxonomy)
     assert [label.name for label in labels(patch)] == ["battery 7", "hot", "Hot 8_"]
 
@@ -236,7 +238,8 @@ def test_a_patch_of_nothing_changes_nothing() -> None:
         ("topics: {}", "a list of topics alone"),
         ("[]", "a list of topics alone"),
         ("", "a list of topics alone"),
-        ("topics:\n- name: orders\n  keywords: [a]", "with the patch: .*'orders' is there 2 times"),
+        ("topics:\n- name: orders\n  keywords: [a]", "taxonomy.yaml has orders already: take"),
+        ("topics:\n- {name: a, keywords: [b]}\n- {name: a, keywords: [c]}", "'a' is there 2 times"),
         ("topics:\n- name: a", "with the patch: line .*'a' has neither"),
         ("topics:\n- a", "with the patch: line .* must be a mapping with a name"),
     ],

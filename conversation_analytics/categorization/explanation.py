@@ -1,0 +1,79 @@
+"""Why a text gets its labels, in words that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from conversation_analytics.categorization.decisions import Decision
+from conversation_analytics.categorization.evidence import evidence_of
+from conversation_analytics.categorization.features import Features, extract
+from conversation_analytics.categorization.labeller import Labeller
+from conversation_analytics.categorization.labelling import felt, told
+from conversation_analytics.categorization.language import languages_of
+from conversation_analytics.categorization.sentiment import LABELS, SentimentModel, numbers_of
+from conversation_analytics.schemas.categories import TASKS
+
+_MOST: Final = 10
+_FEELINGS: Final = "(feeling words)"
+
+
+def explained(labeller: Labeller, text: str) -> dict[str, list[dict[str, Any]]]:
+    """What is said of a text, as of a user's message and of a conversation of it alone.
+
+    Returns:
+        By task the labels, the main one first: `label`, `confidence`, `method`, `reason` if none
+        is given, `model_version`, `taxonomy_version`, and `why`.
+    """
+    (language,) = languages_of([text])
+    code, features = language.code, extract([text])
+    known = code in labeller.sentiment.languages
+    likely = labeller.sentiment.probabilities(code, features)[0] if known else None
+    decisions: dict[str, list[Decision]] = {
+        "language": [told(language)],
+        "topic": labeller.topics.label([text], features, [code])[0],
+        "intent": labeller.intents.label([text], features, [code])[0],
+        "sentiment": [felt(likely, empty=not len(features.words.hashes))],
+    }
+    why: dict[str, Mapping[str, Any]] = {
+        "language": {},
+        "topic": labeller.topics.explain(text),
+        "intent": labeller.intents.explain(text),
+        "sentiment": _why_it_feels_so(labeller.sentiment, code, features) if known else {},
+    }
+    return {
+        task: [_shown(labeller, task, one, why[task]) for one in decisions[task]] for task in TASKS
+    }
+
+
+def _shown(
+    labeller: Labeller, task: str, decision: Decision, why: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "label": decision.label,
+        "confidence": round(decision.confidence, 4),
+        "method": decision.method,
+        "reason": decision.reason,
+        "model_version": labeller.model_version(task),
+        "taxonomy_version": labeller.taxonomy_version(task),
+        "why": {**(decision.details or {}), **why},
+    }
+
+
+def _why_it_feels_so(model: SentimentModel, language: str, features: Features) -> dict[str, Any]:
+    """What speaks most for the likeliest sentiment, and how likely the others are."""
+    probabilities = model.probabilities(language, features)[0]
+    best, head = int(probabilities.argmax()), model.heads[language]
+    lexicons = numbers_of(head.lexicons, features) @ head.model.dense[:, best]
+    evidence = evidence_of(head.model, features, best, {_FEELINGS: float(lexicons[0])})
+    return {
+        "candidates": [
+            {"label": label, "confidence": round(float(p), 4)}
+            for label, p in zip(LABELS, probabilities, strict=True)
+        ],
+        "features": [
+            {"text": one.text, "weight": round(one.weight, 4)}
+            for one in evidence[:_MOST]
+            if one.weight > 0
+        ],
+    }

@@ -1,0 +1,154 @@
+"""Labels as rows of the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conversation_analytics.categorization.decisions import Decision
+from conversation_analytics.categorization.labeller import Labeller
+from conversation_analytics.categorization.labelling import Said
+from conversation_analytics.schemas import CATEGORIES, CATEGORY_SUMMARIES, TableSchema
+from conversation_analytics.schemas.categories import TASKS
+from conversation_analytics.schemas.validation import CheckResult
+from conversation_analytics.storage.encoding import row_hashes
+
+_UNHASHED = CATEGORIES.arrow.remove(len(CATEGORIES.names) - 1)
+_CONFIDENCE_DIGITS = 4
+# The columns of a conversation's summary that its sentiment's details hold, with their names there.
+_TRAJECTORY = {
+    "sentiment_score": "score",
+    "sentiment_start": "start",
+    "sentiment_end": "end",
+    "sentiment_change": "change",
+    "negative_share": "negative_share",
+}
+
+
+def category_rows(said: Iterable[Said], labeller: Labeller) -> pa.Table:
+    """Labels as rows of `schemas.CATEGORIES`, without an order and without hashes.
+
+    Args:
+        said: the labels.
+        labeller: who gave them.
+    """
+    versions = {
+        task: (labeller.model_version(task), labeller.taxonomy_version(task)) for task in TASKS
+    }
+    rows = [
+        (*one.target, rank, one.created_at, *versions[one.target.task], *_told(decision))
+        for one in said
+        for rank, decision in enumerate(one.decisions)
+    ]
+    names = [*CATEGORIES.names[:3], "rank", "created_at", "model_version", "taxonomy_version"]
+    names += ["label", "confidence", "method", "abstained", "reason", "details"]
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(names)
+    found = dict(zip(names, columns, strict=True))
+    arrays = {name: pa.array(found[name], _UNHASHED.field(name).type) for name in _UNHASHED.names}
+    by_people = pc.equal(arrays["method"], "human")
+    arrays["model_version"] = pc.if_else(by_people, None, arrays["model_version"])
+    return pa.table(arrays, schema=_UNHASHED)
+
+
+def _told(decision: Decision) -> tuple[Any, ...]:
+    details = decision.details
+    return (
+        decision.label,
+        round(decision.confidence, _CONFIDENCE_DIGITS),
+        decision.method,
+        decision.abstained,
+        decision.reason,
+        orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode() if details else None,
+    )
+
+
+def hashed(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """Rows in the order of their schema, with their hashes."""
+    # Null comes first, as the nothing it is: a conversation before its messages.
+    keys = {
+        name: pc.fill_null(rows[name], "") if rows[name].null_count else rows[name]
+        for name in schema.order
+    }
+    places = pc.sort_indices(pa.table(keys), [(name, "ascending") for name in keys])
+    rows = rows.take(places)
+    hashes = pa.array(row_hashes(rows, schema), pa.string())
+    return pa.table([*rows.columns, hashes], schema=schema.arrow)
+
+
+def summaries(categories: pa.Table) -> pa.Table:
+    """One row of `schemas.CATEGORY_SUMMARIES` for each conversation of some categories."""
+    whole = categories.filter(categories["message_id"].is_null())
+    found: dict[str, dict[str, Any]] = {}
+    for row in whole.to_pylist():
+        summary = found.setdefault(
+            row["conversation_id"], {"conversation_id": row["conversation_id"], "topics": []}
+        )
+        if not row["abstained"]:
+            _add(summary, row)
+    rows = list(found.values())
+    table = pa.table(
+        {
+            name: pa.array(
+                [row.get(name) for row in rows], CATEGORY_SUMMARIES.arrow.field(name).type
+            )
+            for name in CATEGORY_SUMMARIES.names[:-1]
+        }
+    )
+    return hashed(table, CATEGORY_SUMMARIES)
+
+
+def _add(summary: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """Put a label of a conversation into its summary."""
+    task = row["task"]
+    if task == "topic":
+        summary["topics"].append(row["label"])
+    if row["rank"] == 0:
+        summary[task], summary[f"{task}_confidence"] = row["label"], row["confidence"]
+    if task == "sentiment":
+        details = orjson.loads(row["details"] or "{}")
+        summary |= {name: details.get(detail) for name, detail in _TRAJECTORY.items()}
+
+
+def check_categories(
+    categories: pa.Table,
+    conversations: pa.Table,
+    messages: pa.Table,
+    allowed: Mapping[str, Sequence[str]],
+) -> CheckResult:
+    """Check that every conversation has a label a task, of those allowed, and nothing else has.
+
+    Args:
+        categories: the labels.
+        conversations: the day's.
+        messages: theirs.
+        allowed: the labels of each task that has a fixed set.
+    """
+    ids = conversations["conversation_id"]
+    whole = categories.filter(categories["message_id"].is_null())
+    problems = []
+    for task in TASKS:
+        labelled = whole.filter(pc.equal(whole["task"], task))["conversation_id"]
+        without = pc.invert(pc.is_in(ids, labelled))
+        problems += _described(ids.filter(without), f"conversations without a {task}")
+    for column, there in (("conversation_id", ids), ("message_id", messages["message_id"])):
+        named = categories[column].drop_null()
+        strange = named.filter(pc.invert(pc.is_in(named, there)))
+        problems += _described(strange, f"labels of a {column} that is not there")
+    for task, labels in allowed.items():
+        own = categories.filter(pc.equal(categories["task"], task))["label"]
+        wrong = own.filter(pc.invert(pc.is_in(own, pa.array(labels, pa.string()))))
+        problems += _described(wrong, f"{task}s that are not among the labels")
+    figures = {"conversations": len(ids), "labels": categories.num_rows}
+    return CheckResult(
+        CATEGORIES.name, "complete", not problems, problems=tuple(problems), figures=figures
+    )
+
+
+def _described(wrong: pa.ChunkedArray, words: str) -> list[str]:
+    if not len(wrong):
+        return []
+    return [f"{len(wrong)} {words}, such as {pc.unique(wrong)[0]}"]
