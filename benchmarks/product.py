@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,16 +13,25 @@ from typing import Any
 
 # DuckDB imports it late, if it is there; imports are not timed.
 import pandas  # noqa: F401
+import pyarrow as pa
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from conversation_analytics.categorization.days import categories_derivation
+from conversation_analytics.categorization.days import (
+    categories_derivation,
+    labelled,
+    labeller_for,
+)
+from conversation_analytics.categorization.explanation import explained
 from conversation_analytics.compute.runner import Runner, runner_for
 from conversation_analytics.generator.generate import generate
 from conversation_analytics.generator.options import GeneratorOptions
 from conversation_analytics.partitions import days_between
+from conversation_analytics.schemas.categories import TASKS
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.open import open_source
 from conversation_analytics.storage.days import DayItem, Request, commit_days, failures
 from conversation_analytics.storage.lake import Lake, open_lake
+from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT
 from conversation_analytics.transforms.derived import (
     CONVERSATIONS_DERIVATION,
     MESSAGES_DERIVATION,
@@ -81,6 +90,57 @@ def all_days(overrides: dict[str, Any], days: int) -> dict[str, float]:
         finally:
             runner.close()
     return seconds
+
+
+def label_days(overrides: dict[str, Any], days: int) -> int:
+    """Label the messages of an existing lake, day by day, and throw the labels away; messages."""
+    settings = settings_for(**overrides)
+    lake, labeller, count = open_lake(settings), labeller_for(settings), 0
+    for conversations, messages in _tables(lake, days):
+        for labels in labelled(labeller, conversations, messages, TASKS):
+            del labels
+        count += messages.num_rows
+    return count
+
+
+def vader_days(overrides: dict[str, Any], days: int) -> int:
+    """Ask VADER alone about the same messages; how many."""
+    analyzer, count = SentimentIntensityAnalyzer(), 0
+    for _, messages in _tables(open_lake(settings_for(**overrides)), days):
+        for text in messages["content"].to_pylist():
+            analyzer.polarity_scores(text)
+        count += messages.num_rows
+    return count
+
+
+def ready_to_label() -> None:
+    """Load what labels, and make it do so once: the models learn from the taxonomy only then."""
+    explained(labeller_for(settings_for()), "Where is my order?")
+
+
+def categories(overrides: dict[str, Any], days: int) -> float:
+    """Bring days of an existing lake from messages and conversations to categories; seconds.
+
+    The clock starts when every worker has labelled a day, and so has its models.
+    """
+    settings = settings_for(**overrides)
+    lake, runner = open_lake(settings), runner_for(settings)
+    how = categories_derivation(settings, lake)
+    try:
+        for some in (settings.processing_threads, days):
+            started = time.perf_counter()
+            _commit(lake, DerivedDays(settings, lake, how, day_range(some), _request(), runner))
+    finally:
+        runner.close()
+    return time.perf_counter() - started
+
+
+def _tables(lake: Lake, days: int) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The conversations and the messages of each day."""
+    for day in day_range(days):
+        found = [lake.read_day(unit, day) for unit in (CONVERSATIONS_UNIT, MESSAGES_UNIT)]
+        conversations, messages = (tables for _, tables in filter(None, found))
+        yield conversations["conversations"], messages["messages"]
 
 
 def refresh(

@@ -8,13 +8,16 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from conversation_analytics.transforms.messages import whole_conversations
 
+Numbers = NDArray[np.int64]
+
 _MESSAGES: Final = 5_000
 _COLUMNS: Final = ["message_id", "conversation_id", "role", "content", "created_at"]
-_SPEAKERS: Final = frozenset({"user", "assistant", "agent"})
+_SPEAKERS: Final = ("user", "assistant", "agent")
 
 
 @dataclass(frozen=True)
@@ -23,29 +26,23 @@ class Chunk:
 
     Attributes:
         conversations: their ids.
-        started_at: microseconds since 1970 at which each started.
+        started_at: int64, microseconds since 1970 at which each started.
         ids: of their messages, conversation by conversation, in turn order.
         texts: of each message.
-        created_at: microseconds since 1970 at which each was made.
-        owners: number of each one's conversation.
+        created_at: int64, microseconds since 1970 at which each was made.
+        owners: int64, number of each one's conversation.
         by_user: whether the user wrote it.
         spoken: whether a person or an assistant wrote it, and not a system or a tool.
     """
 
-    conversations: Sequence[str]
-    started_at: Sequence[int]
-    ids: Sequence[str]
+    conversations: pa.Array
+    started_at: Numbers
+    ids: pa.Array
     texts: Sequence[str]
-    created_at: Sequence[int]
-    owners: NDArray[np.int64]
+    created_at: Numbers
+    owners: Numbers
     by_user: NDArray[np.bool_]
     spoken: NDArray[np.bool_]
-
-    def of_each(self, chosen: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-        """For each conversation the numbers of those messages of it that are chosen."""
-        numbers = np.flatnonzero(chosen)
-        bounds = np.searchsorted(self.owners[numbers], np.arange(1, len(self.conversations)))
-        return np.split(numbers, bounds)[: len(self.conversations)]  # of none, none
 
 
 def chunks_of(conversations: pa.Table, messages: pa.Table) -> Iterator[Chunk]:
@@ -55,32 +52,38 @@ def chunks_of(conversations: pa.Table, messages: pa.Table) -> Iterator[Chunk]:
         conversations: a table of `schemas.CONVERSATIONS`.
         messages: theirs, a table of `schemas.MESSAGES`, in its order.
     """
-    ids = conversations["conversation_id"].to_pylist()
-    started = dict(zip(ids, _microseconds(conversations["started_at"]), strict=True))
-    for part in whole_conversations(messages.select(_COLUMNS), at_once=_MESSAGES):
-        owners = part["conversation_id"].to_pylist()
-        present = list(dict.fromkeys(owners))
-        yield _chunk(part, present, [started.pop(id_) for id_ in present])
-    if started:
-        yield _chunk(messages.select(_COLUMNS).slice(0, 0), list(started), list(started.values()))
+    conversations = conversations.select(["conversation_id", "started_at"])
+    messages = messages.select(_COLUMNS)
+    ids = conversations["conversation_id"]
+    silent = np.ones(len(ids), dtype=bool)
+    places = pc.index_in(messages["conversation_id"], ids).to_numpy()
+    silent[places] = False
+    start = 0
+    for part in whole_conversations(messages, at_once=_MESSAGES):
+        own = places[start : start + part.num_rows]
+        start += part.num_rows
+        firsts = np.flatnonzero(np.diff(own, prepend=-1))
+        owners = np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(own)))
+        yield _chunk(part, conversations.take(own[firsts]), owners)
+    if silent.any():
+        owners = np.zeros(0, dtype=np.int64)
+        yield _chunk(messages.slice(0, 0), conversations.filter(pa.array(silent)), owners)
 
 
-def _chunk(part: pa.Table, conversations: list[str], started_at: list[int]) -> Chunk:
-    places = {id_: place for place, id_ in enumerate(conversations)}
-    owners = [places[id_] for id_ in part["conversation_id"].to_pylist()]
-    roles = part["role"].to_pylist()
+def _chunk(messages: pa.Table, conversations: pa.Table, owners: Numbers) -> Chunk:
+    roles = messages["role"]
     return Chunk(
-        conversations,
-        started_at,
-        part["message_id"].to_pylist(),
-        part["content"].to_pylist(),
-        _microseconds(part["created_at"]),
-        np.array(owners, dtype=np.int64),
-        np.array([role == "user" for role in roles], dtype=bool),
-        np.array([role in _SPEAKERS for role in roles], dtype=bool),
+        conversations["conversation_id"].combine_chunks(),
+        _microseconds(conversations["started_at"]),
+        messages["message_id"].combine_chunks(),
+        messages["content"].to_pylist(),
+        _microseconds(messages["created_at"]),
+        owners,
+        pc.equal(roles, "user").to_numpy(),
+        pc.is_in(roles, pa.array(_SPEAKERS)).to_numpy(),
     )
 
 
-def _microseconds(times: pa.ChunkedArray) -> list[int]:
-    found: list[int] = times.cast(pa.int64()).to_pylist()
+def _microseconds(times: pa.ChunkedArray) -> Numbers:
+    found: Numbers = times.cast(pa.int64()).to_numpy()
     return found

@@ -230,7 +230,7 @@ def labelled(
     corrections = labeller.corrections.of(conversations["conversation_id"].to_pylist())
     yield CATEGORIES.empty().drop_columns(["content_hash"])
     for chunk in chunks_of(conversations, messages):
-        yield category_rows(label(labeller, corrections, chunk, tasks), labeller)
+        yield category_rows(chunk, label(labeller, corrections, chunk, tasks), labeller)
 
 
 def _allowed(labeller: Labeller) -> dict[str, Sequence[str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from conversation_analytics.categorization.decisions import Decision
 from conversation_analytics.categorization.evidence import evidence_of
 from conversation_analytics.categorization.features import Features, extract
@@ -25,15 +27,17 @@ def explained(labeller: Labeller, text: str) -> dict[str, list[dict[str, Any]]]:
         By task the labels, the main one first: `label`, `confidence`, `method`, `reason` if none
         is given, `model_version`, `taxonomy_version`, and `why`.
     """
-    (language,) = languages_of([text])
-    code, features = language.code, extract([text])
+    languages, features = languages_of([text]), extract([text])
+    (code,) = languages.codes
     known = code in labeller.sentiment.languages
-    likely = labeller.sentiment.probabilities(code, features)[0] if known else None
-    decisions: dict[str, list[Decision]] = {
-        "language": [told(language)],
-        "topic": labeller.topics.label([text], features, [code])[0],
-        "intent": labeller.intents.label([text], features, [code])[0],
-        "sentiment": [felt(likely, empty=not len(features.words.hashes))],
+    likely = np.full((1, len(LABELS)), np.nan, dtype=np.float32)
+    if known:
+        likely = labeller.sentiment.probabilities(code, features)
+    decisions = {
+        "language": told(languages),
+        "topic": labeller.topics.label([text], features, languages.codes),
+        "intent": labeller.intents.label([text], features, languages.codes),
+        "sentiment": felt(likely, features.empty),
     }
     why: dict[str, Mapping[str, Any]] = {
         "language": {},
@@ -42,7 +46,8 @@ def explained(labeller: Labeller, text: str) -> dict[str, list[dict[str, Any]]]:
         "sentiment": _why_it_feels_so(labeller.sentiment, code, features) if known else {},
     }
     return {
-        task: [_shown(labeller, task, one, why[task]) for one in decisions[task]] for task in TASKS
+        task: [_shown(labeller, task, one, why[task]) for one in decisions[task].of_each(1)[0]]
+        for task in TASKS
     }
 
 

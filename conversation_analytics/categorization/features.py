@@ -9,7 +9,8 @@ Weinberger et al. 2009), so models need no vocabulary and hold no text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -57,6 +58,10 @@ class Found(NamedTuple):
     hashes: Hashes
     starts: Places
     ends: Places
+
+    def where(self, chosen: NDArray[np.bool_]) -> Found:
+        """Some of them."""
+        return Found(self.hashes[chosen], self.starts[chosen], self.ends[chosen])
 
     def between(self, start: int, stop: int) -> Found:
         """Those whose code points lie in a range, as seen from its start."""
@@ -119,6 +124,39 @@ class Features:
             tuple(grams),
             Entries(self.entries.docs[low:high] - np.int32(first), self.entries.buckets[low:high]),
         )
+
+    def among(self, chosen: NDArray[np.bool_]) -> Features:
+        """The features of some texts, whose numbers are then those among them."""
+        if chosen.all():
+            return self
+        numbers = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
+        docs = numbers[self.docs]
+        words, pairs, *grams = (kind.where(docs[kind.starts] >= 0) for kind in self.kinds)
+        owners = numbers[self.entries.docs]
+        own = owners >= 0
+        entries = Entries(owners[own], self.entries.buckets[own])
+        count = int(chosen.sum())
+        return Features(count, self.codes, docs, words, pairs, tuple(grams), entries)
+
+    def joined(self, owners: NDArray[np.int64], count: int) -> Features:
+        """The features of texts put together, without pairs of words of two texts.
+
+        Args:
+            owners: the number of the whole that each text is part of, ascending.
+            count: wholes.
+        """
+        numbers = owners.astype(np.int32)
+        # What belongs to none of the texts comes to the last of them, and is not looked at.
+        docs = numbers[self.docs] if len(numbers) else self.docs
+        keys = _keys(numbers[self.entries.docs], self.entries.buckets.astype(np.uint64))
+        return replace(self, count=count, docs=docs, entries=_distinct(keys))
+
+    @cached_property
+    def empty(self) -> NDArray[np.bool_]:
+        """Which texts have no word, glyph or symbol."""
+        words = np.bincount(self.docs[self.words.starts], minlength=self.count)
+        empty: NDArray[np.bool_] = words == 0
+        return empty
 
     def written(self, start: int, end: int) -> str:
         """The text of a feature."""
@@ -213,12 +251,16 @@ def _grams(values: Hashes, kinds: Kinds) -> Iterator[Found]:
 
 
 def _entries(kinds: Sequence[Found], docs: NDArray[np.int32]) -> Entries:
-    keys = np.concatenate(
-        [
-            (docs[kind.starts].astype(np.uint64) << np.uint64(BUCKET_BITS)) | buckets(kind.hashes)
-            for kind in kinds
-        ]
-    )
+    keys = [_keys(docs[kind.starts], buckets(kind.hashes)) for kind in kinds]
+    return _distinct(np.concatenate(keys))
+
+
+def _keys(docs: NDArray[np.int32], found: Hashes) -> Hashes:
+    return (docs.astype(np.uint64) << np.uint64(BUCKET_BITS)) | found
+
+
+def _distinct(keys: Hashes) -> Entries:
+    """Each once, in order; sorts the keys."""
     keys.sort()
     first = np.ones(len(keys), dtype=bool)
     np.not_equal(keys[1:], keys[:-1], out=first[1:])

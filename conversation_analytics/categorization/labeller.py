@@ -16,7 +16,7 @@ from conversation_analytics.categorization.taxonomy_labels import TaxonomyLabell
 from conversation_analytics.schemas.categories import TASKS
 from conversation_analytics.storage.manifest import version_of
 
-ROLLUP_VERSION: Final = "1"
+ROLLUP_VERSION: Final = "2"
 """Changes whenever the same messages may make another conversation."""
 
 

@@ -3,27 +3,42 @@
 languages of messages ─> of conversations ─┬─> sentiment of messages    ─> of conversations
                                            ├─> intents of user messages ─> of conversations
                                            └─> topics of conversations
+
+All but languages are told by the same features, found in one pass over the messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conversation_analytics.categorization.chunks import Chunk
-from conversation_analytics.categorization.corrections import Corrections, Target
-from conversation_analytics.categorization.decisions import UNKNOWN, Decision, Method
+from conversation_analytics.categorization.corrections import Corrections
+from conversation_analytics.categorization.decisions import (
+    NULL,
+    UNKNOWN,
+    Decision,
+    Decisions,
+    Objects,
+    corrected,
+    nulls,
+    objects,
+    there,
+    together,
+)
 from conversation_analytics.categorization.features import Features, extract
 from conversation_analytics.categorization.labeller import Labeller
-from conversation_analytics.categorization.language import UNDETERMINED, Language, languages_of
+from conversation_analytics.categorization.language import UNDETERMINED, Languages, languages_of
 from conversation_analytics.categorization.rollup import (
     Probabilities,
     conversation_intents,
-    conversation_language,
-    conversation_sentiment,
+    conversation_languages,
+    conversation_sentiments,
 )
 from conversation_analytics.categorization.sentiment import LABELS, SentimentModel
 from conversation_analytics.categorization.taxonomy_labels import TaxonomyLabeller
@@ -34,18 +49,19 @@ _SURE: Final = 0.6  # below it, a message is taken to be in its conversation's l
 _TOPIC_CHARACTERS: Final = 1_000  # of what a user says; later a conversation only goes on
 
 
-class Said(NamedTuple):
-    """Labels for a task.
+@dataclass(frozen=True)
+class Said:
+    """What is said for a task of messages or of whole conversations.
 
     Attributes:
-        target: the message or the conversation, and the task.
-        created_at: microseconds since 1970, of the message or of the conversation's start.
-        decisions: the labels, the main one first.
+        task: the task.
+        whole: whether it is said of conversations.
+        decisions: by their numbers in the chunk.
     """
 
-    target: Target
-    created_at: int
-    decisions: Sequence[Decision]
+    task: str
+    whole: bool
+    decisions: Decisions
 
 
 def label(
@@ -64,18 +80,18 @@ def label(
     """
     sayings = _Sayings(chunk, corrections)
     languages = _languages(sayings)
-    feels = "sentiment" in tasks
-    order = _order(chunk, languages.spoken, only_users=not feels)
-    features = extract(
-        [chunk.texts[n] for n in order] if {"sentiment", "intent"} & {*tasks} else []
-    )
-    if feels:
-        _sentiments(sayings, labeller.sentiment, languages, order, features)
-    if "intent" in tasks:
-        _intents(sayings, labeller.intents, languages, order, features)
-    if "topic" in tasks:
-        _topics(sayings, labeller.topics, languages)
-    return [one for one in sayings.all() if one.target.task in tasks]
+    spoken = _Spoken.of(chunk, languages, only_users="sentiment" not in tasks)
+    features = extract(spoken.texts if {*tasks} - {"language"} else [])
+    if "sentiment" in tasks:
+        _sentiments(sayings, labeller.sentiment, spoken, features)
+    if {"intent", "topic"} & {*tasks}:
+        users = spoken.of_users
+        features = features.between(0, len(users.numbers))
+        if "intent" in tasks:
+            _intents(sayings, labeller.intents, users, features)
+        if "topic" in tasks:
+            _topics(sayings, labeller.topics, users, features, languages.of_conversations)
+    return [one for one in sayings.said if one.task in tasks]
 
 
 class _Sayings:
@@ -83,64 +99,43 @@ class _Sayings:
 
     def __init__(self, chunk: Chunk, corrections: Corrections) -> None:
         self.chunk = chunk
-        self._labels = corrections.labels
-        self._said: list[Said] = []
-        self._done: set[Target] = set()
+        self.said: list[Said] = []
+        self._people = _people(chunk, corrections)
 
-    def of_message(self, task: str, number: int, decision: Decision) -> Decision:
-        """Note the label of a message; tells the one that holds."""
-        chunk = self.chunk
-        owner = chunk.conversations[chunk.owners[number]]
-        target = Target(owner, chunk.ids[number], task)
-        return self._note(target, chunk.created_at[number], [decision])[0]
+    def of_messages(self, task: str, decisions: Decisions) -> Decisions:
+        """Note the labels of messages; tells those that hold."""
+        return self._note(task, decisions, whole=False)
 
-    def of_conversation(self, task: str, number: int, decisions: Sequence[Decision]) -> Decision:
-        """Note the labels of a conversation; tells the main one that holds."""
-        target = Target(self.chunk.conversations[number], None, task)
-        return self._note(target, self.chunk.started_at[number], decisions)[0]
+    def of_conversations(self, task: str, decisions: Decisions) -> Decisions:
+        """Note the labels of conversations; tells those that hold."""
+        return self._note(task, decisions, whole=True)
 
-    def _note(
-        self, target: Target, created_at: int, decisions: Sequence[Decision]
-    ) -> Sequence[Decision]:
-        if target in self._labels:
-            self._done.add(target)
-            decisions = _corrected(self._labels[target], decisions)
-        self._said.append(Said(target, created_at, decisions))
+    def _note(self, task: str, decisions: Decisions, *, whole: bool) -> Decisions:
+        decisions = corrected(decisions, self._people[task, whole])
+        self.said.append(Said(task, whole, decisions))
         return decisions
 
-    def all(self) -> Iterator[Said]:
-        """Everything noted, and what people say where nothing else says anything."""
-        yield from self._said
-        open_ = [target for target in self._labels if target not in self._done]
-        if not open_:
-            return
-        chunk = self.chunk
-        times = dict(zip(chunk.conversations, chunk.started_at, strict=True))
-        of_messages = {
-            (chunk.conversations[owner], id_): at
-            for owner, id_, at in zip(chunk.owners, chunk.ids, chunk.created_at, strict=True)
-        }
-        for target in open_:
-            key = (target.conversation_id, target.message_id)
-            at = times.get(key[0]) if key[1] is None else of_messages.get((key[0], key[1]))
-            if at is not None:
-                yield Said(target, at, _corrected(self._labels[target], ()))
 
-
-def _corrected(labels: Sequence[str], decisions: Sequence[Decision]) -> list[Decision]:
-    """What people say, with what would have been said otherwise."""
-    details = dict(decisions[0].details or {}) if decisions else {}
-    if decisions:
-        before = decisions[0]
-        details["instead_of"] = {
-            "label": before.label,
-            "confidence": round(before.confidence, 4),
-            "method": before.method,
-        }
-    return [
-        Decision(label, 1.0, "human", details=details if not rank else None)
-        for rank, label in enumerate(labels)
-    ]
+def _people(
+    chunk: Chunk, corrections: Corrections
+) -> defaultdict[tuple[str, bool], dict[int, Sequence[str]]]:
+    """What people say of a chunk, by task and whether of conversations, then by number."""
+    people: defaultdict[tuple[str, bool], dict[int, Sequence[str]]] = defaultdict(dict)
+    if not corrections.labels:
+        return people
+    owners = chunk.conversations.to_pylist()
+    whole = {id_: number for number, id_ in enumerate(owners)}
+    messages = {
+        (owners[owner], id_): number
+        for number, (owner, id_) in enumerate(
+            zip(chunk.owners.tolist(), chunk.ids.to_pylist(), strict=True)
+        )
+    }
+    for (conversation, message, task), labels in corrections.labels.items():
+        of = whole.get(conversation) if message is None else messages.get((conversation, message))
+        if of is not None:
+            people[task, message is None][of] = labels
+    return people
 
 
 class _Languages(NamedTuple):
@@ -151,146 +146,167 @@ class _Languages(NamedTuple):
         of_conversations: of each conversation.
     """
 
-    spoken: list[str]
-    of_conversations: list[str]
+    spoken: Objects
+    of_conversations: Objects
 
 
 def _languages(sayings: _Sayings) -> _Languages:
     chunk = sayings.chunk
-    found = languages_of(chunk.texts)
-    for number, language in enumerate(found):
-        said = sayings.of_message("language", number, told(language))
-        if said.method == "human":
-            found[number] = Language(said.label, 1.0)
-    of_conversations = []
-    for owner, numbers in enumerate(chunk.of_each(np.ones(len(chunk.ids), dtype=bool))):
-        messages = [
-            (found[n], len(chunk.texts[n]), bool(chunk.by_user[n])) for n in numbers.tolist()
-        ]
-        decision = conversation_language(messages)
-        of_conversations.append(sayings.of_conversation("language", owner, [decision]).label)
-    spoken = [
-        language.code
-        if language.code != UNDETERMINED and language.confidence >= _SURE
-        else of_conversations[owner]
-        for language, owner in zip(found, chunk.owners.tolist(), strict=True)
-    ]
+    said = sayings.of_messages("language", told(languages_of(chunk.texts)))
+    sizes = np.fromiter(map(len, chunk.texts), dtype=np.int64, count=len(chunk.texts))
+    found = conversation_languages(
+        said, chunk.owners, sizes, chunk.by_user, len(chunk.conversations)
+    )
+    of_conversations = sayings.of_conversations("language", found).labels
+    sure = (said.labels != UNDETERMINED) & (said.confidence >= _SURE)
+    spoken = np.where(sure, said.labels, of_conversations[chunk.owners])
     return _Languages(spoken, of_conversations)
 
 
-def told(language: Language) -> Decision:
-    """A language as a decision."""
-    if language.code == UNDETERMINED:
-        return Decision(UNDETERMINED, 0.0, "model", "too_short")
-    details = {"shares": language.shares} if len(language.shares) > 1 else None
-    method: Method = "rule" if language.by_script else "model"
-    return Decision(language.code, min(language.confidence, 1.0), method, details=details)
+def told(languages: Languages) -> Decisions:
+    """Languages of texts as decisions."""
+    known, count = languages.codes != UNDETERMINED, len(languages)
+    details = nulls(count)
+    for number, shares in languages.mixed.items():
+        details[number] = {"shares": shares}
+    return Decisions(
+        np.arange(count),
+        np.zeros(count, dtype=np.int64),
+        languages.codes,
+        np.where(known, languages.confidence, 0),
+        np.where(languages.by_script, "rule", "model").astype(object),
+        np.where(known, NULL, "too_short"),
+        details,
+    )
 
 
-def _order(chunk: Chunk, languages: Sequence[str], *, only_users: bool) -> list[int]:
-    """The messages to look at: the user's first, each language's one after the other."""
-    wanted = chunk.by_user if only_users else chunk.spoken
-    numbers: list[int] = np.flatnonzero(wanted).tolist()
-    return sorted(numbers, key=lambda n: (not chunk.by_user[n], languages[n]))
+@dataclass(frozen=True)
+class _Spoken:
+    """Messages that somebody speaks, the users' first.
+
+    Attributes:
+        numbers: in the chunk.
+        texts: of each.
+        languages: of each.
+        owners: number of each one's conversation.
+        users: how many are the users'.
+    """
+
+    numbers: Numbers
+    texts: list[str]
+    languages: Objects
+    owners: Numbers
+    users: int
+
+    @classmethod
+    def of(cls, chunk: Chunk, languages: _Languages, *, only_users: bool) -> _Spoken:
+        """Those of a chunk."""
+        of_users = np.flatnonzero(chunk.by_user)
+        others = np.flatnonzero(chunk.spoken & ~chunk.by_user)
+        numbers = of_users if only_users else np.concatenate([of_users, others])
+        return cls(
+            numbers,
+            [chunk.texts[number] for number in numbers.tolist()],
+            languages.spoken[numbers],
+            chunk.owners[numbers],
+            len(of_users),
+        )
+
+    @property
+    def of_users(self) -> _Spoken:
+        """The users' alone."""
+        end = self.users
+        return _Spoken(
+            self.numbers[:end], self.texts[:end], self.languages[:end], self.owners[:end], end
+        )
 
 
 def _sentiments(
-    sayings: _Sayings,
-    model: SentimentModel,
-    languages: _Languages,
-    order: list[int],
-    features: Features,
+    sayings: _Sayings, model: SentimentModel, spoken: _Spoken, features: Features
 ) -> None:
     """How each message feels, and how the users of conversations do."""
+    found = np.full((features.count, len(LABELS)), np.nan, dtype=np.float32)
+    for language in sorted(model.languages & set(spoken.languages.tolist())):
+        own = spoken.languages == language
+        found[own] = model.probabilities(language, features.among(own))
+    decided = felt(found, features.empty).about(spoken.numbers)
+    said = sayings.of_messages("sentiment", decided)
     chunk = sayings.chunk
-    found = np.full((len(chunk.ids), len(LABELS)), np.nan, dtype=np.float32)
-    decisions: dict[int, Decision] = {}
-    for start, end, language in _runs([languages.spoken[n] for n in order]):
-        numbers = order[start:end]
-        part = features.between(start, end)
-        if language in model.languages:
-            found[numbers] = model.probabilities(language, part)
-        for n, empty in zip(numbers, _empty(part), strict=True):
-            decision = felt(found[n] if language in model.languages else None, empty=empty)
-            decisions[n] = sayings.of_message("sentiment", n, decision)
-            found[n] = _as_probabilities(decisions[n], found[n])
-    for owner, of_user in enumerate(chunk.of_each(chunk.by_user)):
-        own = found[of_user]
-        has = ~np.isnan(own[:, 0])
-        reasons = [str(decisions[n].reason) for n in of_user[~has].tolist()]
-        decision = conversation_sentiment(own[has], reasons)
-        sayings.of_conversation("sentiment", owner, [decision])
+    counted = np.full((len(chunk.ids), len(LABELS)), np.nan, dtype=np.float32)
+    counted[spoken.numbers] = found
+    counted[said.numbers[said.abstained]] = np.nan
+    by_people = said.rows(said.methods == "human")
+    counted[by_people.numbers] = by_people.labels[:, None] == objects(LABELS)
+    reasons = nulls(len(chunk.ids))
+    reasons[said.numbers] = said.reasons
+    of_users = chunk.by_user
+    sayings.of_conversations(
+        "sentiment",
+        conversation_sentiments(
+            counted[of_users], reasons[of_users], chunk.owners[of_users], len(chunk.conversations)
+        ),
+    )
 
 
-def felt(probabilities: Probabilities | None, *, empty: bool) -> Decision:
-    """A text's sentiment as a decision.
+def felt(probabilities: Probabilities, empty: NDArray[np.bool_]) -> Decisions:
+    """The sentiment of texts as decisions.
 
     Args:
-        probabilities: of `sentiment.LABELS`; null in a language without a model.
-        empty: whether the text has no words.
+        probabilities: texts × `sentiment.LABELS`; not numbers in a language without a model.
+        empty: which texts have no words.
     """
-    if empty:
-        return Decision(UNKNOWN, 0.0, "model", "empty_text")
-    if probabilities is None:
-        return Decision(UNKNOWN, 0.0, "model", "unmeasured_language")
-    best = int(probabilities.argmax())
-    return Decision(LABELS[best], float(probabilities[best]), "model")
-
-
-def _as_probabilities(decision: Decision, found: Probabilities) -> Probabilities:
-    """What a message counts for in its conversation."""
-    if decision.abstained:
-        return np.full(len(LABELS), np.nan, dtype=np.float32)
-    if decision.method == "human":
-        return np.array([label == decision.label for label in LABELS], dtype=np.float32)
-    return found
+    count = len(empty)
+    reasons = np.where(np.isnan(probabilities[:, 0]), "unmeasured_language", NULL)
+    reasons[empty] = "empty_text"
+    known = ~there(reasons)
+    likely = np.where(known[:, None], probabilities, 0)
+    return Decisions(
+        np.arange(count),
+        np.zeros(count, dtype=np.int64),
+        np.where(known, objects(LABELS)[likely.argmax(axis=1)], UNKNOWN),
+        likely.max(axis=1).astype(np.float64),
+        objects(["model"] * count),
+        reasons,
+        nulls(count),
+    )
 
 
 def _intents(
-    sayings: _Sayings,
-    labeller: TaxonomyLabeller,
-    languages: _Languages,
-    order: list[int],
-    features: Features,
+    sayings: _Sayings, labeller: TaxonomyLabeller, users: _Spoken, features: Features
 ) -> None:
     """What each of the users' messages wants, and what the users of conversations do."""
     chunk = sayings.chunk
-    numbers = [n for n in order if chunk.by_user[n]]
-    texts = [chunk.texts[n] for n in numbers]
-    spoken = [languages.spoken[n] for n in numbers]
-    found = labeller.label(texts, features.between(0, len(numbers)), spoken)
-    decisions = {
-        n: sayings.of_message("intent", n, some[0]) for n, some in zip(numbers, found, strict=True)
-    }
-    for owner, own in enumerate(chunk.of_each(chunk.by_user)):
-        of_user = [decisions[n] for n in own.tolist()]
-        sayings.of_conversation("intent", owner, conversation_intents(of_user))
+    found = labeller.label(users.texts, features, users.languages)
+    said = sayings.of_messages("intent", found.about(users.numbers[found.numbers]))
+    of_users = said.rows(chunk.by_user[said.numbers])
+    owners = chunk.owners[of_users.numbers]
+    rolled = conversation_intents(of_users, owners, len(chunk.conversations))
+    sayings.of_conversations("intent", rolled)
 
 
-def _topics(sayings: _Sayings, labeller: TaxonomyLabeller, languages: _Languages) -> None:
+def _topics(
+    sayings: _Sayings,
+    labeller: TaxonomyLabeller,
+    users: _Spoken,
+    features: Features,
+    languages: Objects,
+) -> None:
     """What conversations are about, by what their users say first."""
-    chunk = sayings.chunk
+    count = len(sayings.chunk.conversations)
+    lengths = np.fromiter(map(len, users.texts), dtype=np.int64, count=len(users.texts))
+    ends = np.cumsum(lengths)
+    of_each = np.searchsorted(users.owners, np.arange(count + 1))
+    before = np.append(0, ends)[:-1] - np.append(0, ends)[of_each[users.owners]]
+    first = before < _TOPIC_CHARACTERS
     texts = [
-        "\n".join(chunk.texts[n][:_TOPIC_CHARACTERS] for n in own.tolist())[:_TOPIC_CHARACTERS]
-        for own in chunk.of_each(chunk.by_user)
+        "\n".join(users.texts[start:end])[:_TOPIC_CHARACTERS]
+        for start, end in zip(of_each.tolist(), of_each[1:].tolist(), strict=False)
     ]
-    found = labeller.label(texts, extract(texts), languages.of_conversations)
-    for owner, (text, decisions) in enumerate(zip(texts, found, strict=True)):
-        nothing: list[Decision] = [Decision(UNKNOWN, 0.0, "model", "no_message")]
-        sayings.of_conversation("topic", owner, decisions if text else nothing)
-
-
-def _runs(values: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Start, end and value of each run of equal values."""
-    start = 0
-    for end in range(1, len(values) + 1):
-        if end == len(values) or values[end] != values[start]:
-            yield start, end, values[start]
-            start = end
-
-
-def _empty(features: Features) -> NDArray[np.bool_]:
-    """Which texts have no word, glyph or symbol."""
-    words = np.bincount(features.docs[features.words.starts], minlength=features.count)
-    empty: NDArray[np.bool_] = words == 0
-    return empty
+    joined = features.among(first).joined(users.owners[first], count)
+    found = labeller.label(texts, joined, languages)
+    silent = np.array([not text for text in texts], dtype=bool)
+    nothing = Decision(UNKNOWN, 0.0, "model", "no_message")
+    unheard = Decisions.of((number, 0, nothing) for number in np.flatnonzero(silent).tolist())
+    spoken = found.rows(~silent[found.numbers])
+    sayings.of_conversations("topic", together([spoken, unheard]))
+    sayings.of_messages("topic", Decisions.of([]))  # people may know those too

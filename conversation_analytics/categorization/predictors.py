@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from conversation_analytics.categorization.decisions import UNKNOWN, Decision
+from conversation_analytics.categorization.decisions import UNKNOWN, Decision, objects
 from conversation_analytics.categorization.encoders import TextEncoder
 from conversation_analytics.categorization.evaluation import OUT_OF_SCOPE
 from conversation_analytics.categorization.features import extract
@@ -64,8 +64,8 @@ def by_taxonomy(labeller: TaxonomyLabeller) -> Predictor:
     """A predictor of a taxonomy's labels: the first one it gives."""
 
     def predict(texts: Sequence[str], languages: Sequence[str]) -> list[Decision]:
-        decided = labeller.label(texts, extract(texts), languages)
-        return [first for first, *_ in decided]
+        decided = labeller.label(texts, extract(texts), objects(languages))
+        return [first for first, *_ in decided.of_each(len(texts))]
 
     return predict
 

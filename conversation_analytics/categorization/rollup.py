@@ -1,100 +1,180 @@
-"""What the messages of a conversation come to: its language, how its user feels, what they want."""
+"""What the messages of conversations come to: their language, how users feel, what they want."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_analytics.categorization.decisions import UNKNOWN, Decision
-from conversation_analytics.categorization.language import UNDETERMINED, Language
+from conversation_analytics.categorization.decisions import (
+    NULL,
+    UNKNOWN,
+    Decision,
+    Decisions,
+    Objects,
+    nulls,
+    objects,
+    there,
+    together,
+)
+from conversation_analytics.categorization.language import UNDETERMINED
 from conversation_analytics.categorization.sentiment import LABELS
 
+Numbers = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
 
 MOST_INTENTS: Final = 3
 _LONGEST: Final = 200  # characters of a message that count for the language
 
 
-def conversation_language(said: Sequence[tuple[Language, int, bool]]) -> Decision:
-    """The language most of a conversation is in: its user's, if that can be told.
+def conversation_languages(
+    said: Decisions, owners: Numbers, sizes: Numbers, by_user: NDArray[np.bool_], count: int
+) -> Decisions:
+    """The language most of each conversation is in: its user's, if that can be told.
 
     Args:
-        said: of each message its language, its characters, and whether the user wrote it.
+        said: the language of each message.
+        owners: number of each one's conversation.
+        sizes: characters of each.
+        by_user: whether the user wrote it.
+        count: conversations.
     """
-    for only_user in (True, False):
-        weights: dict[str, float] = defaultdict(float)
-        sure: dict[str, float] = defaultdict(float)
-        for language, length, by_user in said:
-            if language.code != UNDETERMINED and by_user >= only_user:
-                size = min(length, _LONGEST)
-                weights[language.code] += size * language.confidence
-                sure[language.code] += size
-        if weights:
-            total = sum(sure.values())
-            code = max(weights, key=lambda one: weights[one])
-            shares = {one: round(sure[one] / total, 4) for one in sorted(sure)}
-            details = {"shares": shares} if len(shares) > 1 else None
-            return Decision(code, weights[code] / sure[code], "model", details=details)
-    return Decision(UNDETERMINED, 0.0, "model", "too_short" if said else "no_message")
+    told = np.flatnonzero(said.labels != UNDETERMINED)
+    users = np.bincount(owners[told], weights=by_user[told], minlength=count) > 0
+    told = told[by_user[told] | ~users[owners[told]]]
+    codes, which = np.unique(np.append(said.labels[told], UNDETERMINED), return_inverse=True)
+    places = owners[told] * len(codes) + which[:-1]
+    length = np.clip(sizes[told], 1, _LONGEST)
+    sure, weights = (
+        np.bincount(places, weights=some, minlength=count * len(codes)).reshape(count, len(codes))
+        for some in (length, length * said.confidence[told])
+    )
+    best, each = weights.argmax(axis=1), np.arange(count)
+    shares = sure / np.maximum(sure.sum(axis=1, keepdims=True), 1)
+    several = np.flatnonzero((sure > 0).sum(axis=1) > 1).tolist()
+    details = nulls(count)
+    details[several] = objects([{"shares": _shares(codes, shares[n])} for n in several])
+    known = sure[each, best] > 0
+    silent = np.where(np.bincount(owners, minlength=count) > 0, "too_short", "no_message")
+    return Decisions(
+        each,
+        np.zeros_like(each),
+        np.where(known, codes[best], UNDETERMINED).astype(object),
+        weights[each, best] / np.where(known, sure[each, best], 1),
+        objects(["model"] * count),
+        np.where(known, NULL, silent.astype(object)),
+        details,
+    )
 
 
-def conversation_sentiment(of_user: Probabilities, reasons: Sequence[str]) -> Decision:
-    """How a user feels over a conversation, and how that changes.
+def _shares(codes: Objects, shares: NDArray[np.float64]) -> dict[str, float]:
+    return {codes[n]: round(float(shares[n]), 4) for n in np.flatnonzero(shares).tolist()}
 
-    The probabilities of the user's messages are averaged; the score of a message is that of
+
+def conversation_sentiments(
+    found: Probabilities, reasons: Objects, owners: Numbers, count: int
+) -> Decisions:
+    """How users feel over conversations, and how that changes.
+
+    The probabilities of a user's messages are averaged; the score of a message is that of
     positive less that of negative. The start is the first third of the messages, the end the last.
 
     Args:
-        of_user: messages × `sentiment.LABELS`, in their order, of the user's messages that have a
-            sentiment.
-        reasons: why others of the user's messages have none.
+        found: the users' messages × `sentiment.LABELS`; not a number where one has no sentiment.
+        reasons: why it has none.
+        owners: number of each one's conversation, ascending.
+        count: conversations.
     """
-    if not len(of_user):
-        reason = max(set(reasons), key=reasons.count) if reasons else "no_message"
-        return Decision(UNKNOWN, 0.0, "model", reason)  # type: ignore[arg-type]  # decisions' own
-    mean = of_user.mean(axis=0)
-    scores = of_user[:, 2] - of_user[:, 0]
-    third = max(1, len(scores) // 3)
-    start, end = float(scores[:third].mean()), float(scores[-third:].mean())
-    details = {
-        "score": round(float(mean[2] - mean[0]), 4),
-        "start": round(start, 4),
-        "end": round(end, 4),
-        "change": round(end - start, 4),
-        "negative_share": round(float((of_user.argmax(axis=1) == 0).mean()), 4),
-        "messages": len(scores),
+    has = ~np.isnan(found[:, 0])
+    of_user, own = found[has].astype(np.float64), owners[has]
+    messages = np.bincount(own, minlength=count)
+    some = np.maximum(messages, 1)
+    sums = [np.bincount(own, column, minlength=count) for column in of_user.T]
+    mean = np.stack(sums, axis=1) / some[:, None]
+    last = np.cumsum(messages)
+    first, third = last - messages, np.maximum(1, messages // 3)
+    scores = np.append(0.0, np.cumsum(of_user[:, 2] - of_user[:, 0]))
+    start = (scores[np.minimum(first + third, last)] - scores[first]) / third
+    end = (scores[last] - scores[np.maximum(last - third, first)]) / third
+    negative = np.bincount(own, of_user.argmax(axis=1) == 0, minlength=count) / some
+    trajectory = {
+        "score": np.round(mean[:, 2] - mean[:, 0], 4),
+        "start": np.round(start, 4),
+        "end": np.round(end, 4),
+        "change": np.round(end - start, 4),
+        "negative_share": np.round(negative, 4),
+        "messages": messages,
     }
-    best = int(mean.argmax())
-    return Decision(LABELS[best], float(mean[best]), "model", details=details)
+    rows = zip(*(column.tolist() for column in trajectory.values()), strict=True)
+    details = objects([dict(zip(trajectory, row, strict=True)) for row in rows])
+    felt, best = messages > 0, mean.argmax(axis=1)
+    details[~felt] = None
+    return Decisions(
+        np.arange(count),
+        np.zeros(count, dtype=np.int64),
+        np.where(felt, objects(LABELS)[best], UNKNOWN),
+        mean.max(axis=1),
+        objects(["model"] * count),
+        np.where(felt, NULL, _most_frequent(reasons, owners, count)),
+        details,
+    )
 
 
-def conversation_intents(of_user: Sequence[Decision]) -> list[Decision]:
-    """What a user wants in a conversation: the intents of the messages, by how sure they are.
+def _most_frequent(reasons: Objects, owners: Numbers, count: int) -> Objects:
+    """Why the messages of each conversation mostly have no sentiment."""
+    told = there(reasons)
+    names, which = np.unique(np.append(reasons[told], "no_message"), return_inverse=True)
+    places = owners[told] * len(names) + which[:-1]
+    counts = np.bincount(places, minlength=count * len(names))
+    counts = counts.reshape(count, len(names))
+    return np.where(counts.any(axis=1), names[counts.argmax(axis=1)], "no_message").astype(object)
+
+
+def conversation_intents(said: Decisions, owners: Numbers, count: int) -> Decisions:
+    """What users want in conversations: the intents of their messages, by how sure they are.
 
     Args:
-        of_user: of each of the user's messages.
+        said: the intent of each of the users' messages.
+        owners: number of each one's conversation, ascending.
+        count: conversations.
     """
-    given = [one for one in of_user if not one.abstained]
-    if not given:
-        likeliest = max(of_user, key=lambda one: one.confidence, default=None)
-        if likeliest is None:
-            return [Decision(UNKNOWN, 0.0, "model", "no_message")]
-        return [likeliest]
-    sums: dict[str, float] = defaultdict(float)
-    best: dict[str, Decision] = {}
-    for one in given:
-        sums[one.label] += one.confidence
-        if one.label not in best or one.confidence > best[one.label].confidence:
-            best[one.label] = one
-    ranked = sorted(best, key=lambda label: (-sums[label], label))[:MOST_INTENTS]
-    counts = {label: sum(one.label == label for one in given) for label in ranked}
-    return [
-        Decision(
-            label, best[label].confidence, best[label].method, details={"messages": counts[label]}
-        )
-        for label in ranked
-    ]
+    given = np.flatnonzero(~said.abstained)
+    wanted = _wanted(said.rows(given), owners[given])
+    silent = np.ones(count, dtype=bool)
+    silent[owners[given]] = False
+    unsure = np.flatnonzero(silent[owners])
+    likeliest = unsure[np.lexsort((-said.confidence[unsure], owners[unsure]))]
+    likeliest = likeliest[_firsts(owners[likeliest])]
+    silent[owners[likeliest]] = False
+    nothing = Decision(UNKNOWN, 0.0, "model", "no_message")
+    return together(
+        [
+            wanted,
+            said.rows(likeliest).about(owners[likeliest]),
+            Decisions.of((number, 0, nothing) for number in np.flatnonzero(silent).tolist()),
+        ]
+    )
+
+
+def _wanted(given: Decisions, owners: Numbers) -> Decisions:
+    """The intents of the messages that have one, as those of their conversations."""
+    names, which = np.unique(np.append(given.labels, UNKNOWN), return_inverse=True)
+    places, group = np.unique(owners * len(names) + which[:-1], return_inverse=True)
+    sums, counts = np.bincount(group, given.confidence), np.bincount(group)
+    surest = np.lexsort((-given.confidence, group))[np.cumsum(counts) - counts]
+    order = np.lexsort((places, -sums, places // len(names)))
+    own = places[order] // len(names)
+    firsts = _firsts(own)
+    ranks = np.arange(len(own)) - np.repeat(firsts, np.diff(firsts, append=len(own)))
+    order, own, ranks = (some[ranks < MOST_INTENTS] for some in (order, own, ranks))
+    best = given.rows(surest[order])
+    details = objects([{"messages": messages} for messages in counts[order].tolist()])
+    return Decisions(own, ranks, best.labels, best.confidence, best.methods, best.reasons, details)
+
+
+def _firsts(values: NDArray[Any]) -> Numbers:
+    """Where each run of equal values begins."""
+    differs = np.ones(len(values), dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=differs[1:])
+    return np.flatnonzero(differs)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conversation_analytics.categorization.decisions import Decision
+from conversation_analytics.categorization.chunks import Chunk
 from conversation_analytics.categorization.labeller import Labeller
 from conversation_analytics.categorization.labelling import Said
 from conversation_analytics.schemas import CATEGORIES, CATEGORY_SUMMARIES, TableSchema
@@ -18,6 +19,7 @@ from conversation_analytics.schemas.validation import CheckResult
 from conversation_analytics.storage.encoding import row_hashes
 
 _UNHASHED = CATEGORIES.arrow.remove(len(CATEGORIES.names) - 1)
+_NO_ROWS = _UNHASHED.empty_table()
 _CONFIDENCE_DIGITS = 4
 # The columns of a conversation's summary that its sentiment's details hold, with their names there.
 _TRAJECTORY = {
@@ -29,41 +31,50 @@ _TRAJECTORY = {
 }
 
 
-def category_rows(said: Iterable[Said], labeller: Labeller) -> pa.Table:
+def category_rows(chunk: Chunk, said: Iterable[Said], labeller: Labeller) -> pa.Table:
     """Labels as rows of `schemas.CATEGORIES`, without an order and without hashes.
 
     Args:
+        chunk: the conversations they are of.
         said: the labels.
         labeller: who gave them.
     """
-    versions = {
-        task: (labeller.model_version(task), labeller.taxonomy_version(task)) for task in TASKS
+    return pa.concat_tables([_NO_ROWS, *(_rows(chunk, one, labeller) for one in said)])
+
+
+def _rows(chunk: Chunk, said: Said, labeller: Labeller) -> pa.Table:
+    found, task, count = said.decisions, said.task, len(said.decisions)
+    numbers = found.numbers
+    by_people = pa.array(found.methods == "human")
+    times = chunk.started_at if said.whole else chunk.created_at
+    columns = {
+        "conversation_id": chunk.conversations.take(
+            pa.array(numbers if said.whole else chunk.owners[numbers])
+        ),
+        "message_id": pa.nulls(count) if said.whole else chunk.ids.take(pa.array(numbers)),
+        "task": pa.repeat(task, count),
+        "label": found.labels,
+        "rank": found.ranks,
+        "confidence": np.round(found.confidence, _CONFIDENCE_DIGITS),
+        "method": found.methods,
+        "model_version": pc.if_else(by_people, None, labeller.model_version(task)),
+        "taxonomy_version": pa.repeat(pa.scalar(labeller.taxonomy_version(task)), count),
+        "abstained": found.abstained,
+        "reason": found.reasons,
+        "details": [_json(details) for details in found.details.tolist()],
+        "created_at": times[numbers],
     }
-    rows = [
-        (*one.target, rank, one.created_at, *versions[one.target.task], *_told(decision))
-        for one in said
-        for rank, decision in enumerate(one.decisions)
-    ]
-    names = [*CATEGORIES.names[:3], "rank", "created_at", "model_version", "taxonomy_version"]
-    names += ["label", "confidence", "method", "abstained", "reason", "details"]
-    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(names)
-    found = dict(zip(names, columns, strict=True))
-    arrays = {name: pa.array(found[name], _UNHASHED.field(name).type) for name in _UNHASHED.names}
-    by_people = pc.equal(arrays["method"], "human")
-    arrays["model_version"] = pc.if_else(by_people, None, arrays["model_version"])
-    return pa.table(arrays, schema=_UNHASHED)
-
-
-def _told(decision: Decision) -> tuple[Any, ...]:
-    details = decision.details
-    return (
-        decision.label,
-        round(decision.confidence, _CONFIDENCE_DIGITS),
-        decision.method,
-        decision.abstained,
-        decision.reason,
-        orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode() if details else None,
+    return pa.table(
+        [_array(columns[field.name], field.type) for field in _UNHASHED], schema=_UNHASHED
     )
+
+
+def _array(values: Any, type_: pa.DataType) -> pa.Array:
+    return values.cast(type_) if isinstance(values, pa.Array) else pa.array(values, type_)
+
+
+def _json(details: Mapping[str, Any] | None) -> str | None:
+    return orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode() if details else None
 
 
 def hashed(rows: pa.Table, schema: TableSchema) -> pa.Table:

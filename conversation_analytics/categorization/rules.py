@@ -64,6 +64,15 @@ class Rules:
         return distinct, order, np.append(starts, len(keys))
 
     @cached_property
+    def _written(self) -> tuple[NDArray[np.int64], Hashes]:
+        """How many words each phrase has, and phrases × words."""
+        lengths = np.array([len(phrase.words) for phrase in self._phrases], dtype=np.int64)
+        written = np.zeros((len(lengths), int(lengths.max(initial=0))), dtype=np.uint64)
+        for row, phrase in zip(written, self._phrases, strict=True):
+            row[: len(phrase.words)] = phrase.words
+        return lengths, written
+
+    @cached_property
     def _table(self) -> HashTable:
         return HashTable(self._keys[0])
 
@@ -82,10 +91,10 @@ class Rules:
         """
         counts = np.zeros((features.count, len(self.section.labels)), dtype=np.float32)
         found = self._find(features)
-        once = np.unique(np.stack([found.docs, found.phrases]), axis=1)
+        count = max(len(self._phrases), 1)
+        docs, phrases = np.divmod(np.unique(found.docs * np.int64(count) + found.phrases), count)
         labels = np.array([phrase.label for phrase in self._phrases], dtype=np.int64)
-        lengths = np.array([len(phrase.words) for phrase in self._phrases], dtype=np.float32)
-        np.add.at(counts, (once[0], labels[once[1]]), lengths[once[1]])
+        np.add.at(counts, (docs, labels[phrases]), self._written[0][phrases].astype(np.float32))
         for label, pattern in self._patterns:
             for doc, text in enumerate(texts):
                 if pattern.search(text):
@@ -131,16 +140,14 @@ class Rules:
     ) -> NDArray[np.int64]:
         """Which candidates go on as their phrase does, in the same text."""
         words, owners = features.words.hashes, features.docs[features.words.starts]
-        whole = [
-            n
-            for n, (first, number) in enumerate(zip(firsts.tolist(), phrases.tolist(), strict=True))
-            if np.array_equal(
-                words[first : first + len(self._phrases[number].words)],
-                self._phrases[number].words,
-            )
-            and owners[first] == owners[first + len(self._phrases[number].words) - 1]
-        ]
-        return np.array(whole, dtype=np.int64)
+        lengths, written = self._written
+        whole = np.arange(len(firsts))
+        for place in range(int(lengths.max(initial=0))):
+            first, phrase = firsts[whole], phrases[whole]
+            word = np.minimum(first + place, len(words) - 1)
+            there = (words[word] == written[phrase, place]) & (owners[word] == owners[first])
+            whole = whole[there & (first + place < len(words)) | (lengths[phrase] <= place)]
+        return whole
 
 
 def _phrases(texts: Sequence[tuple[int, str]]) -> Iterator[_Phrase]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, Final
@@ -16,8 +16,12 @@ from conversation_analytics.categorization.classifier import Classifier
 from conversation_analytics.categorization.decisions import (
     UNKNOWN,
     Decision,
-    Method,
-    Reason,
+    Decisions,
+    Objects,
+    nulls,
+    objects,
+    there,
+    together,
 )
 from conversation_analytics.categorization.encoders import TextEncoder, word_encoder
 from conversation_analytics.categorization.features import FEATURES_VERSION, Features, extract
@@ -108,10 +112,8 @@ class TaxonomyLabeller:
         """Those in which the model was measured, and so labels texts."""
         return frozenset(self.classifier.measured) if self.classifier else frozenset()
 
-    def label(
-        self, texts: Sequence[str], features: Features, languages: Sequence[str]
-    ) -> list[list[Decision]]:
-        """What is said of each text: the best decision first, at least one.
+    def label(self, texts: Sequence[str], features: Features, languages: Objects) -> Decisions:
+        """What is said of each text, by its number: at least one label.
 
         Args:
             texts: the texts.
@@ -119,27 +121,28 @@ class TaxonomyLabeller:
             languages: what each is written in.
         """
         if not self.section.labels:
-            return [[Decision(UNKNOWN, 0.0, "rule", "below_threshold")] for _ in texts]
+            nothing = Decision(UNKNOWN, 0.0, "rule", "below_threshold")
+            return Decisions.of((number, 0, nothing) for number in range(len(texts)))
         matched = self._rules.matched(texts, features)
         likely = self._probabilities(texts, features)
-        thresholds = [self._thresholds.get(language) for language in languages]
-        measured = np.array([threshold is not None for threshold in thresholds], dtype=bool)
-        empty = np.bincount(features.docs[features.words.starts], minlength=features.count) == 0
+        thresholds = np.array([self._thresholds.get(one, np.nan) for one in languages.tolist()])
+        measured = ~np.isnan(thresholds)
         told = np.asarray(matched.any(axis=1))
         # Words count in whole numbers, so what the model says decides between equals only.
         usable = np.where(measured[:, None], likely, 0)
         best = np.where(told, (matched + 0.5 * usable).argmax(axis=1), likely.argmax(axis=1))
         rows = np.arange(features.count)
-        confidence = np.where(told, self.precision[best], likely[rows, best]).tolist()
-        decisions = []
-        for doc, (label, by_rule) in enumerate(zip(best.tolist(), told.tolist(), strict=True)):
-            reason = None
-            if not by_rule:
-                reason = self._reason(confidence[doc], thresholds[doc], empty=bool(empty[doc]))
-            decisions.append([self._decision(label, confidence[doc], reason, by_rule=by_rule)])
-        if self.section.task == "topic":
-            self._add_further(decisions, best, matched, usable)
-        return decisions
+        confidence = np.where(told, self.precision[best], likely[rows, best]).astype(np.float64)
+        reasons = nulls(features.count)
+        reasons[confidence < thresholds] = "below_threshold"
+        reasons[~measured] = "unmeasured_language" if self.classifier else "below_threshold"
+        reasons[features.empty] = "empty_text"
+        reasons[told] = None
+        main = self._decisions(rows, best, confidence, reasons, told)
+        if self.section.task != "topic":
+            return main
+        further = self._further(best, matched, usable, ~main.abstained)
+        return together([main, further])
 
     def explain(self, text: str) -> dict[str, Any]:
         """Why a text gets its labels.
@@ -175,10 +178,20 @@ class TaxonomyLabeller:
         return Rules(self.section)
 
     @cached_property
-    def _ancestors(self) -> list[Mapping[str, Any] | None]:
+    def _names(self) -> Objects:
+        return objects(self.section.names)
+
+    @cached_property
+    def _ancestors(self) -> Objects:
         """What the details of each label's decisions say of what it is part of."""
         above = [list(self.section.ancestors(name)) for name in self.section.names]
-        return [{"ancestors": names} if names else None for names in above]
+        return objects([{"ancestors": names} if names else None for names in above])
+
+    @cached_property
+    def _candidates(self) -> Objects:
+        """And what they say where the label is only the likeliest."""
+        both = zip(self.section.names, self._ancestors.tolist(), strict=True)
+        return objects([{"candidate": name, **(above or {})} for name, above in both])
 
     @cached_property
     def _columns(self) -> NDArray[np.int64]:
@@ -199,43 +212,51 @@ class TaxonomyLabeller:
         measured = self.classifier.measured if self.classifier else {}
         return {language: one.threshold for language, one in measured.items()}
 
-    def _reason(self, confidence: float, threshold: float | None, *, empty: bool) -> Reason | None:
-        if empty:
-            return "empty_text"
-        if threshold is None:
-            return "unmeasured_language" if self.classifier else "below_threshold"
-        return None if confidence >= threshold else "below_threshold"
-
-    def _decision(
-        self, label: int, confidence: float, reason: Reason | None, *, by_rule: bool
-    ) -> Decision:
-        method: Method = "rule" if by_rule or self.classifier is None else "model"
-        name, above = self.section.names[label], self._ancestors[label]
-        if reason is None:
-            return Decision(name, confidence, method, None, above)
-        if reason == "empty_text" or confidence == 0:
-            return Decision(UNKNOWN, 0.0, method, reason)
-        return Decision(UNKNOWN, confidence, method, reason, {"candidate": name, **(above or {})})
-
-    def _add_further(
+    def _decisions(
         self,
-        decisions: list[list[Decision]],
+        texts: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        confidence: NDArray[np.float64],
+        reasons: Objects,
+        by_rule: NDArray[np.bool_],
+    ) -> Decisions:
+        """The main decision on each of some texts, from the number of its likeliest label."""
+        given = ~there(reasons)
+        nothing = ~given & ((reasons == "empty_text") | (confidence == 0))
+        details = np.where(given, self._ancestors[labels], self._candidates[labels])
+        details[nothing] = None
+        rule = by_rule if self.classifier else np.ones(len(texts), dtype=bool)
+        return Decisions(
+            texts,
+            np.zeros_like(texts),
+            np.where(given, self._names[labels], UNKNOWN),
+            np.where(nothing, 0.0, confidence),
+            np.where(rule, "rule", "model").astype(object),
+            reasons,
+            details,
+        )
+
+    def _further(
+        self,
         best: NDArray[np.int64],
         matched: Floats,
         likely: Floats,
-    ) -> None:
-        """Add to texts that have a label the others that are more likely there than not."""
+        labelled: NDArray[np.bool_],
+    ) -> Decisions:
+        """The other labels, of texts that have one, that are more likely there than not."""
         confidence = np.where(matched > 0, self.precision, likely)
         confidence[np.arange(len(best)), best] = 0
-        for doc in np.flatnonzero((confidence >= _CLEARLY).any(axis=1)).tolist():
-            if decisions[doc][0].abstained:
-                continue
-            own = confidence[doc]
-            order = np.lexsort((-likely[doc], -matched[doc], -own))[: _MOST_TOPICS - 1]
-            decisions[doc] += [
-                self._decision(label, float(own[label]), None, by_rule=bool(matched[doc, label]))
-                for label in order[own[order] >= _CLEARLY].tolist()
-            ]
+        texts, labels = np.nonzero((confidence >= _CLEARLY) & labelled[:, None])
+        likelier = (-likely[texts, labels], -matched[texts, labels], -confidence[texts, labels])
+        order = np.lexsort((*likelier, texts))
+        texts, labels = texts[order], labels[order]
+        ranks = 1 + np.arange(len(texts)) - np.searchsorted(texts, texts)
+        few = ranks < _MOST_TOPICS
+        texts, labels, ranks = texts[few], labels[few], ranks[few]
+        sure = confidence[texts, labels].astype(np.float64)
+        reasons = nulls(len(texts))
+        found = self._decisions(texts, labels, sure, reasons, matched[texts, labels] > 0)
+        return replace(found, ranks=ranks)
 
 
 @lru_cache(maxsize=_KEPT)

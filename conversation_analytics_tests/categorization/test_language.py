@@ -93,7 +93,7 @@ def test_a_link_and_code_do_not_count() -> None:
     st.lists(st.one_of(st.text(max_size=40), st.sampled_from(list(SENTENCES.values()))), max_size=4)
 )
 def test_a_text_has_the_same_language_whatever_is_around_it(texts: list[str]) -> None:
-    assert languages_of(texts) == [language_of(text) for text in texts]
+    assert list(languages_of(texts)) == [language_of(text) for text in texts]
 
 
 def test_a_megabyte_of_text_has_a_language() -> None:

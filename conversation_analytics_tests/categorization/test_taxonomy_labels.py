@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_analytics.categorization.decisions import UNKNOWN, Decision
+from conversation_analytics.categorization.decisions import UNKNOWN, Decision, objects
 from conversation_analytics.categorization.features import extract
 from conversation_analytics.categorization.language import languages_of
 from conversation_analytics.categorization.taxonomy import Label, Section, load_taxonomy
@@ -49,8 +49,7 @@ def topics() -> TaxonomyLabeller:
 
 
 def decided(labeller: TaxonomyLabeller, text: str, language: str = "en") -> list[Decision]:
-    (decisions,) = labeller.label([text], extract([text]), [language])
-    return decisions
+    return labeller.label([text], extract([text]), objects([language])).of_each(1)[0]
 
 
 def test_keywords_decide_in_every_language(intents: TaxonomyLabeller) -> None:
@@ -215,7 +214,8 @@ pieces = st.sampled_from(["refund", "sent yet", "sofa", "paid", "stop my", "р╕вр
 def test_every_text_gets_what_it_would_get_alone(
     topics: TaxonomyLabeller, texts: list[str], language: str
 ) -> None:
-    together = topics.label(texts, extract(texts), [language] * len(texts))
+    languages = objects([language] * len(texts))
+    together = topics.label(texts, extract(texts), languages).of_each(len(texts))
     assert len(together) == len(texts)
     for text, decisions in zip(texts, together, strict=True):
         alone = decided(topics, text, language)
