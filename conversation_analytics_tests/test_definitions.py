@@ -59,7 +59,7 @@ CHECKS = {
     ("categories", "valid"),
     ("category_summaries", "valid"),
 }
-# Prints the processor's seconds that the code location takes to load, and what it touches outside the process.
+# Prints the processor's seconds that loading the code location takes, and what it touches outside.
 NO_IO = """
 import json, sys, time
 touched = []

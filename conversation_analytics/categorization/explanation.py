@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
-
 from conversation_analytics.categorization.decisions import Decision
 from conversation_analytics.categorization.evidence import evidence_of
 from conversation_analytics.categorization.features import Features, extract
 from conversation_analytics.categorization.labeller import Labeller
 from conversation_analytics.categorization.labelling import felt, told
 from conversation_analytics.categorization.language import languages_of
+from conversation_analytics.categorization.linear import Floats
 from conversation_analytics.categorization.sentiment import LABELS, SentimentModel, numbers_of
 from conversation_analytics.schemas.categories import TASKS
 
@@ -29,21 +28,18 @@ def explained(labeller: Labeller, text: str) -> dict[str, list[dict[str, Any]]]:
     """
     languages, features = languages_of([text]), extract([text])
     (code,) = languages.codes
-    known = code in labeller.sentiment.languages
-    likely = np.full((1, len(LABELS)), np.nan, dtype=np.float32)
-    if known:
-        likely = labeller.sentiment.probabilities(code, features)
+    likely = labeller.sentiment.probabilities(languages.codes, features)
     decisions = {
         "language": told(languages),
         "topic": labeller.topics.label([text], features, languages.codes),
         "intent": labeller.intents.label([text], features, languages.codes),
-        "sentiment": felt(likely, features.empty),
+        "sentiment": felt(likely, languages.codes, features.empty),
     }
     why: dict[str, Mapping[str, Any]] = {
         "language": {},
         "topic": labeller.topics.explain(text),
         "intent": labeller.intents.explain(text),
-        "sentiment": _why_it_feels_so(labeller.sentiment, code, features) if known else {},
+        "sentiment": _why_it_feels_so(labeller.sentiment, code, likely[0], features),
     }
     return {
         task: [_shown(labeller, task, one, why[task]) for one in decisions[task].of_each(1)[0]]
@@ -65,16 +61,19 @@ def _shown(
     }
 
 
-def _why_it_feels_so(model: SentimentModel, language: str, features: Features) -> dict[str, Any]:
-    """What speaks most for the likeliest sentiment, and how likely the others are."""
-    probabilities = model.probabilities(language, features)[0]
-    best, head = int(probabilities.argmax()), model.heads[language]
+def _why_it_feels_so(
+    model: SentimentModel, language: str, likely: Floats, features: Features
+) -> dict[str, Any]:
+    """What speaks most for the likeliest sentiment, and how likely each is."""
+    if language not in model.heads:
+        return {}
+    best, head = int(likely.argmax()), model.heads[language]
     lexicons = numbers_of(head.lexicons, features) @ head.model.dense[:, best]
     evidence = evidence_of(head.model, features, best, {_FEELINGS: float(lexicons[0])})
     return {
         "candidates": [
-            {"label": label, "confidence": round(float(p), 4)}
-            for label, p in zip(LABELS, probabilities, strict=True)
+            {"label": label, "confidence": round(p, 4)}
+            for label, p in zip(LABELS, likely.tolist(), strict=True)
         ],
         "features": [
             {"text": one.text, "weight": round(one.weight, 4)}

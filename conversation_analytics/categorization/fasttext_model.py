@@ -21,6 +21,7 @@ from conversation_analytics.errors import ModelUnusable
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
+Allowed = NDArray[np.bool_]
 
 _MAGIC: Final = (793712314, 12)  # and the version of the format
 _HIERARCHICAL_SOFTMAX: Final = 1
@@ -68,8 +69,15 @@ class FastTextModel:
     nodes: Floats
     levels: tuple[tuple[Places, Places, Places], ...]
 
-    def likeliest(self, texts: Sequence[str]) -> tuple[Places, Floats]:
-        """The number of the likeliest label of each text, and how likely it is."""
+    def likeliest(
+        self, texts: Sequence[str], allowed: Allowed | None = None
+    ) -> tuple[Places, Floats]:
+        """The number of the likeliest label of each text, and how likely it is.
+
+        Args:
+            texts: the texts.
+            allowed: texts × labels, which labels a text can have; all if not given.
+        """
         from scipy.sparse import csr_matrix
 
         # Not BLAS, whose rounding depends on how many texts there are.
@@ -82,6 +90,8 @@ class FastTextModel:
             for some, more in zip(below, turns, strict=True):
                 likely[some] = likely[nodes] * more[nodes - len(self.labels)]
         likely = likely[: len(self.labels)]
+        if allowed is not None:
+            likely *= allowed.T
         best = likely.argmax(axis=0)
         return best, likely[best, np.arange(len(texts))]
 
@@ -105,8 +115,8 @@ class FastTextModel:
     def _pieces(self, texts: Sequence[str]) -> Iterator[_Pieces]:
         split = [text.replace("\0", " ").split() for text in texts]
         yield self._known([[*words, _END] for words in split])
-        data = "".join(f" {'  '.join(words)} " for words in split if words).encode()
-        characters = _characters(data)
+        apart = "".join(f" {'  '.join(words)} " for words in split if words)
+        characters = _characters(apart.encode("utf-8", "replace"))
         lengths = np.fromiter(map(len, split), dtype=np.int32, count=len(split))
         owners = np.repeat(np.arange(len(split), dtype=np.int32), lengths)[characters.words]
         buckets = np.uint32(len(self.rows))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +59,6 @@ class Found(NamedTuple):
     starts: Places
     ends: Places
 
-    def where(self, chosen: NDArray[np.bool_]) -> Found:
-        """Some of them."""
-        return Found(self.hashes[chosen], self.starts[chosen], self.ends[chosen])
-
     def between(self, start: int, stop: int) -> Found:
         """Those whose code points lie in a range, as seen from its start."""
         low, high = np.searchsorted(self.starts, (start, stop)).tolist()
@@ -81,6 +77,9 @@ class Entries(NamedTuple):
 
     docs: NDArray[np.int32]
     buckets: NDArray[np.int32]
+
+
+_Columns = TypeVar("_Columns", Found, Entries)
 
 
 @dataclass(frozen=True)
@@ -125,18 +124,29 @@ class Features:
             Entries(self.entries.docs[low:high] - np.int32(first), self.entries.buckets[low:high]),
         )
 
-    def among(self, chosen: NDArray[np.bool_]) -> Features:
-        """The features of some texts, whose numbers are then those among them."""
-        if chosen.all():
-            return self
-        numbers = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
+    def split(self, groups: NDArray[np.uint8], count: int) -> list[Features]:
+        """The features of groups of texts, in which texts have numbers of their own.
+
+        Args:
+            groups: the number of each text's group.
+            count: groups.
+        """
+        if count == 1:
+            return [self]
+        sizes = np.bincount(groups, minlength=count)
+        order = np.argsort(groups, kind="stable")
+        numbers = np.empty(len(groups), dtype=np.int32)
+        numbers[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         docs = numbers[self.docs]
-        words, pairs, *grams = (kind.where(docs[kind.starts] >= 0) for kind in self.kinds)
-        owners = numbers[self.entries.docs]
-        own = owners >= 0
-        entries = Entries(owners[own], self.entries.buckets[own])
-        count = int(chosen.sum())
-        return Features(count, self.codes, docs, words, pairs, tuple(grams), entries)
+        kinds = [_parted(kind, groups[self.docs[kind.starts]], count) for kind in self.kinds]
+        found = Entries(numbers[self.entries.docs], self.entries.buckets)
+        entries = _parted(found, groups[self.entries.docs], count)
+        return [
+            Features(int(size), self.codes, docs, words, pairs, tuple(grams), own)
+            for size, own, (words, pairs, *grams) in zip(
+                sizes, entries, zip(*kinds, strict=True), strict=True
+            )
+        ]
 
     def joined(self, owners: NDArray[np.int64], count: int) -> Features:
         """The features of texts put together, without pairs of words of two texts.
@@ -146,8 +156,7 @@ class Features:
             count: wholes.
         """
         numbers = owners.astype(np.int32)
-        # What belongs to none of the texts comes to the last of them, and is not looked at.
-        docs = numbers[self.docs] if len(numbers) else self.docs
+        docs = numbers[self.docs]
         keys = _keys(numbers[self.entries.docs], self.entries.buckets.astype(np.uint64))
         return replace(self, count=count, docs=docs, entries=_distinct(keys))
 
@@ -253,6 +262,14 @@ def _grams(values: Hashes, kinds: Kinds) -> Iterator[Found]:
 def _entries(kinds: Sequence[Found], docs: NDArray[np.int32]) -> Entries:
     keys = [_keys(docs[kind.starts], buckets(kind.hashes)) for kind in kinds]
     return _distinct(np.concatenate(keys))
+
+
+def _parted(columns: _Columns, groups: NDArray[np.uint8], count: int) -> list[_Columns]:
+    """The rows of each group, in their order."""
+    order = np.argsort(groups, kind="stable")
+    bounds = np.cumsum(np.bincount(groups, minlength=count))[:-1]
+    parts = zip(*(np.split(column[order], bounds)[:count] for column in columns), strict=True)
+    return [type(columns)(*part) for part in parts]
 
 
 def _keys(docs: NDArray[np.int32], found: Hashes) -> Hashes:

@@ -225,11 +225,8 @@ def _sentiments(
     sayings: _Sayings, model: SentimentModel, spoken: _Spoken, features: Features
 ) -> None:
     """How each message feels, and how the users of conversations do."""
-    found = np.full((features.count, len(LABELS)), np.nan, dtype=np.float32)
-    for language in sorted(model.languages & set(spoken.languages.tolist())):
-        own = spoken.languages == language
-        found[own] = model.probabilities(language, features.among(own))
-    decided = felt(found, features.empty).about(spoken.numbers)
+    found = model.probabilities(spoken.languages, features)
+    decided = felt(found, spoken.languages, features.empty).about(spoken.numbers)
     said = sayings.of_messages("sentiment", decided)
     chunk = sayings.chunk
     counted = np.full((len(chunk.ids), len(LABELS)), np.nan, dtype=np.float32)
@@ -248,15 +245,17 @@ def _sentiments(
     )
 
 
-def felt(probabilities: Probabilities, empty: NDArray[np.bool_]) -> Decisions:
+def felt(probabilities: Probabilities, languages: Objects, empty: NDArray[np.bool_]) -> Decisions:
     """The sentiment of texts as decisions.
 
     Args:
         probabilities: texts × `sentiment.LABELS`; not numbers in a language without a model.
+        languages: what each is written in.
         empty: which texts have no words.
     """
     count = len(empty)
     reasons = np.where(np.isnan(probabilities[:, 0]), "unmeasured_language", NULL)
+    reasons[languages == UNDETERMINED] = "too_short"
     reasons[empty] = "empty_text"
     known = ~there(reasons)
     likely = np.where(known[:, None], probabilities, 0)
@@ -280,7 +279,8 @@ def _intents(
     said = sayings.of_messages("intent", found.about(users.numbers[found.numbers]))
     of_users = said.rows(chunk.by_user[said.numbers])
     owners = chunk.owners[of_users.numbers]
-    rolled = conversation_intents(of_users, owners, len(chunk.conversations))
+    courtesies = labeller.section.courtesies
+    rolled = conversation_intents(of_users, owners, len(chunk.conversations), courtesies)
     sayings.of_conversations("intent", rolled)
 
 
@@ -302,7 +302,9 @@ def _topics(
         "\n".join(users.texts[start:end])[:_TOPIC_CHARACTERS]
         for start, end in zip(of_each.tolist(), of_each[1:].tolist(), strict=False)
     ]
-    joined = features.among(first).joined(users.owners[first], count)
+    if not first.all():
+        _, features = features.split(first.astype(np.uint8), 2)
+    joined = features.joined(users.owners[first], count)
     found = labeller.label(texts, joined, languages)
     silent = np.array([not text for text in texts], dtype=bool)
     nothing = Decision(UNKNOWN, 0.0, "model", "no_message")

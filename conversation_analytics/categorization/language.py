@@ -7,7 +7,8 @@ question English.
 
 from __future__ import annotations
 
-import re
+import string
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,9 +27,10 @@ from conversation_analytics.categorization.scripts import (
     SCRIPTS,
     scripts_of,
 )
+from conversation_analytics.categorization.telling import is_written_in, told_apart
 from conversation_analytics.categorization.text import spoken
 
-LANGUAGE_VERSION: Final = "lid.176.ftz-1"
+LANGUAGE_VERSION: Final = "lid.176.ftz-2"
 """Changes whenever the same text may be taken for another language."""
 
 UNDETERMINED: Final = "und"
@@ -38,8 +40,10 @@ LEAST_LETTERS: Final = 3
 _WEIGHT: Final = {"Han": 3.0, "Kana": 2.0, "Hangul": 2.0}
 _LOOKED_AT: Final = 200  # characters; more tells fastText little and costs as much again
 _SHOWN: Final = 0.1  # a language with a smaller share of a text is not told
+_MIXED_IN: Final = "en"  # what words in Latin letters are beside another script, if hard to tell
+_SURE: Final = 0.6
 _SHOUT, _MOSTLY = 5, 0.8  # more characters than that, more than this share of them capitals
-_CAPITAL, _SMALL = re.compile("[A-Z]"), re.compile("[a-z]")
+_LETTERS: Final = (string.ascii_uppercase.encode(), string.ascii_lowercase.encode())
 # fastText's names for what people call by another.
 _NAMES: Final = {"arz": "ar", "wuu": "zh", "yue": "zh", "als": "de", "nn": "no", "sh": "sr"}
 
@@ -110,8 +114,11 @@ def languages_of(texts: Sequence[str]) -> Languages:
     found = Languages(codes, by_script.astype(np.float64), by_script, {})
     alone = np.flatnonzero((scripts == 1) & ~by_script)
     mixed = {n: _parts(prepared[n], counts[n]) for n in np.flatnonzero(scripts > 1).tolist()}
-    unsure = [part.text for parts in mixed.values() for part in parts if _by_model(part)]
-    told, confidence = _detected([*(prepared[n] for n in alone.tolist()), *unsure])
+    unsure = [part for parts in mixed.values() for part in parts if _by_model(part)]
+    told, confidence = _detected(
+        [*(prepared[n] for n in alone.tolist()), *(part.text for part in unsure)],
+        [*(SCRIPTS[n] for n in script[alone].tolist()), *(part.script for part in unsure)],
+    )
     found.codes[alone], found.confidence[alone] = told[: len(alone)], confidence[: len(alone)]
     detected = zip(told[len(alone) :].tolist(), confidence[len(alone) :].tolist(), strict=True)
     for number, parts in mixed.items():
@@ -158,30 +165,40 @@ def _together(parts: Sequence[_Part], detected: Iterator[tuple[str, float]]) -> 
     for part in parts:
         by_script = not _by_model(part)
         code, confidence = (LANGUAGE_OF[part.script], 1.0) if by_script else next(detected)
+        if part.script == "Latin" and confidence < _SURE:
+            code = _MIXED_IN
         before = found.get(code, (0.0, 0.0, by_script))
         found[code] = (before[0] + part.share, max(before[1], confidence), by_script)
     code, (_, confidence, by_script) = max(found.items(), key=lambda one: one[1][0])
     return Language(code, confidence, by_script, {c: round(s, 4) for c, (s, _, _) in found.items()})
 
 
-def _detected(texts: Sequence[str]) -> tuple[Objects, NDArray[np.float64]]:
+def _detected(texts: Sequence[str], scripts: Sequence[str]) -> tuple[Objects, NDArray[np.float64]]:
     """Languages by the model, and how sure it is; texts that are the same are asked about once."""
-    distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    best, likely = _model().likeliest([_lowered(text[:_LOOKED_AT]) for text in distinct])
-    places = np.fromiter((distinct[text] for text in texts), dtype=np.int64, count=len(texts))
-    confidence = np.minimum(likely[places].astype(np.float64), 1)
-    return _codes()[best[places]], confidence
+    composed = [unicodedata.normalize("NFC", text[:_LOOKED_AT]) for text in texts]
+    keys = list(zip(composed, scripts, strict=True))
+    distinct = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    model, asked = _model(), [_lowered(text) for text, _ in distinct]
+    allowed = np.array([_written_in(script) for _, script in distinct], dtype=bool)
+    best, likely = model.likeliest(asked, allowed.reshape(len(asked), len(model.labels)))
+    codes = objects(
+        [
+            told_apart(code, text, script)
+            for code, (text, script) in zip(_codes()[best].tolist(), distinct, strict=True)
+        ]
+    )
+    places = np.fromiter((distinct[key] for key in keys), dtype=np.int64, count=len(texts))
+    return codes[places], np.minimum(likely[places].astype(np.float64), 1)
 
 
 def _lowered(text: str) -> str:
     """A text, in lower case if most of it is in capitals: those look Japanese to fastText."""
     if text.isupper():
         return text.lower()
-    if len(text) > _SHOUT and not text.islower():
-        capitals = len(_CAPITAL.findall(text))
-        if capitals > _MOSTLY * (capitals + len(_SMALL.findall(text))):
-            return text.lower()
-    return text
+    data = text.encode("utf-8", "replace")
+    capitals, small = (len(data) - len(data.translate(None, some)) for some in _LETTERS)
+    shouts = len(text) > _SHOUT and capitals > _MOSTLY * (capitals + small)
+    return text.lower() if shouts else text
 
 
 @cache
@@ -194,6 +211,12 @@ def _model() -> FastTextModel:
 def _codes() -> Objects:
     """What people call the model's labels."""
     return objects([_NAMES.get(label, label) for label in _model().labels])
+
+
+@cache
+def _written_in(script: str) -> NDArray[np.bool_]:
+    """Which of the model's labels are written in a script."""
+    return np.array([is_written_in(label, script) for label in _model().labels], dtype=bool)
 
 
 def _only(text: str, script: str) -> str:

@@ -45,17 +45,15 @@ class Vocabulary:
         """`matrix` of so many texts of which there are only the entries."""
         from scipy.sparse import csr_matrix
 
-        docs, found = entries
-        places = self._places[found]
-        known = places >= 0
-        docs, places = docs[known], places[known]
+        places = self._places.take(entries.buckets)
+        known = np.flatnonzero(places >= 0)
+        docs, places = entries.docs[known], places[known]
         values = self.rarity[places]
         squares = np.bincount(docs, weights=values * values, minlength=count)
         lengths = np.sqrt(np.where(squares == 0, 1, squares)).astype(np.float32)
-        return csr_matrix(
-            (values / lengths[docs], places, offsets(docs, count)),
-            shape=(count, len(self.buckets)),
-        )
+        bounds = offsets(docs, count).astype(np.int32)
+        values /= np.repeat(lengths, np.diff(bounds))
+        return csr_matrix((values, places, bounds), shape=(count, len(self.buckets)))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class HashTable:
 
     def find(self, hashes: Hashes) -> tuple[Places, Places]:
         """Which of some hashes are in the table, and their places in it."""
-        likely = np.flatnonzero(self._there[buckets(hashes)])
+        likely = np.flatnonzero(self._there[buckets(hashes).view(np.int64)])
         wanted = hashes[likely]
         nearest = np.searchsorted(self._sorted, wanted)
         right = self._sorted[np.minimum(nearest, len(self._sorted) - 1)] == wanted

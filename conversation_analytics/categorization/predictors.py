@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from conversation_analytics.categorization.decisions import UNKNOWN, Decision, objects
+from conversation_analytics.categorization.decisions import Decision, Decisions, objects
 from conversation_analytics.categorization.encoders import TextEncoder
 from conversation_analytics.categorization.evaluation import OUT_OF_SCOPE
 from conversation_analytics.categorization.features import extract
 from conversation_analytics.categorization.labelled import Labelled
-from conversation_analytics.categorization.language import UNDETERMINED, languages_of
-from conversation_analytics.categorization.sentiment import LABELS, SentimentModel
+from conversation_analytics.categorization.labelling import felt, told
+from conversation_analytics.categorization.language import languages_of
+from conversation_analytics.categorization.sentiment import SentimentModel
 from conversation_analytics.categorization.taxonomy import Label, Section, TaxonomyTask
 from conversation_analytics.categorization.taxonomy_labels import TaxonomyLabeller
 from conversation_analytics.categorization.training.classifier import folds_of
@@ -32,30 +33,16 @@ _CHUNK: Final = 2_000  # texts looked at in one go
 def by_language(texts: Sequence[str], languages: Sequence[str]) -> list[Decision]:
     """The language of texts, whatever they are said to be in."""
     del languages
-    return [
-        Decision(found.code, found.confidence, "rule" if found.by_script else "model")
-        if found.code != UNDETERMINED
-        else Decision(found.code, found.confidence, "model", "too_short")
-        for found in languages_of(texts)
-    ]
+    return _firsts(told(languages_of(texts)), len(texts))
 
 
 def by_sentiment(model: SentimentModel) -> Predictor:
     """A predictor of sentiment, which knows nothing of languages that the model does not."""
 
     def predict(texts: Sequence[str], languages: Sequence[str]) -> list[Decision]:
-        found = [Decision(UNKNOWN, 0.0, "model", "unmeasured_language")] * len(texts)
-        places = defaultdict(list)
-        for place, language in enumerate(languages):
-            places[language].append(place)
-        for language, own in places.items():
-            if language not in model.heads:
-                continue
-            scores = model.heads[language].scores(extract([texts[place] for place in own]))
-            likely = model.calibrations[language].probabilities(scores)
-            for place, row in zip(own, likely, strict=True):
-                found[place] = Decision(LABELS[int(row.argmax())], float(row.max()), "model")
-        return found
+        features, written_in = extract(texts), objects(languages)
+        likely = model.probabilities(written_in, features)
+        return _firsts(felt(likely, written_in, features.empty), len(texts))
 
     return predict
 
@@ -65,9 +52,14 @@ def by_taxonomy(labeller: TaxonomyLabeller) -> Predictor:
 
     def predict(texts: Sequence[str], languages: Sequence[str]) -> list[Decision]:
         decided = labeller.label(texts, extract(texts), objects(languages))
-        return [first for first, *_ in decided.of_each(len(texts))]
+        return _firsts(decided, len(texts))
 
     return predict
+
+
+def _firsts(decisions: Decisions, count: int) -> list[Decision]:
+    """The main decision on each of so many texts."""
+    return [first for first, *_ in decisions.of_each(count)]
 
 
 def learner(

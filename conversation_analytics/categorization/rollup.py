@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -131,16 +132,19 @@ def _most_frequent(reasons: Objects, owners: Numbers, count: int) -> Objects:
     return np.where(counts.any(axis=1), names[counts.argmax(axis=1)], "no_message").astype(object)
 
 
-def conversation_intents(said: Decisions, owners: Numbers, count: int) -> Decisions:
+def conversation_intents(
+    said: Decisions, owners: Numbers, count: int, courtesies: Collection[str] = ()
+) -> Decisions:
     """What users want in conversations: the intents of their messages, by how sure they are.
 
     Args:
         said: the intent of each of the users' messages.
         owners: number of each one's conversation, ascending.
         count: conversations.
+        courtesies: intents that come after all others, such as a greeting.
     """
     given = np.flatnonzero(~said.abstained)
-    wanted = _wanted(said.rows(given), owners[given])
+    wanted = _wanted(said.rows(given), owners[given], courtesies)
     silent = np.ones(count, dtype=bool)
     silent[owners[given]] = False
     unsure = np.flatnonzero(silent[owners])
@@ -157,13 +161,14 @@ def conversation_intents(said: Decisions, owners: Numbers, count: int) -> Decisi
     )
 
 
-def _wanted(given: Decisions, owners: Numbers) -> Decisions:
+def _wanted(given: Decisions, owners: Numbers, courtesies: Collection[str]) -> Decisions:
     """The intents of the messages that have one, as those of their conversations."""
     names, which = np.unique(np.append(given.labels, UNKNOWN), return_inverse=True)
     places, group = np.unique(owners * len(names) + which[:-1], return_inverse=True)
     sums, counts = np.bincount(group, given.confidence), np.bincount(group)
     surest = np.lexsort((-given.confidence, group))[np.cumsum(counts) - counts]
-    order = np.lexsort((places, -sums, places // len(names)))
+    courteous = np.isin(names, list(courtesies))[places % len(names)]
+    order = np.lexsort((places, -sums, courteous, places // len(names)))
     own = places[order] // len(names)
     firsts = _firsts(own)
     ranks = np.arange(len(own)) - np.repeat(firsts, np.diff(firsts, append=len(own)))

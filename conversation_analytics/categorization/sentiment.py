@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from conversation_analytics.categorization.artefact import SHIPPED, Artefact, load
 from conversation_analytics.categorization.calibration import Calibration
+from conversation_analytics.categorization.decisions import Objects
 from conversation_analytics.categorization.features import Features
 from conversation_analytics.categorization.lexicon import Lexicon
 from conversation_analytics.categorization.linear import Dense, Floats, LinearModel, Vocabulary
@@ -68,9 +69,21 @@ class SentimentModel:
         """Those whose accuracy was measured."""
         return frozenset(self.heads)
 
-    def probabilities(self, language: str, features: Features) -> Floats:
-        """Texts × `LABELS`, of texts in one of the `languages`."""
-        return self.calibrations[language].probabilities(self.heads[language].scores(features))
+    def probabilities(self, languages: Objects, features: Features) -> Floats:
+        """Texts × `LABELS`; not numbers where there is no model of the language.
+
+        Args:
+            languages: what each text is written in.
+            features: what is in them.
+        """
+        found = np.full((features.count, len(LABELS)), np.nan, dtype=np.float32)
+        names, groups = np.unique(languages, return_inverse=True)
+        parts = features.split(groups.astype(np.uint8), len(names))
+        for number, (language, part) in enumerate(zip(names.tolist(), parts, strict=True)):
+            if language in self.heads:
+                scores = self.heads[language].scores(part)
+                found[groups == number] = self.calibrations[language].probabilities(scores)
+        return found
 
 
 def numbers_of(lexicons: Sequence[Lexicon], features: Features) -> Dense:

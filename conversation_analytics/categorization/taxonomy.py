@@ -27,6 +27,9 @@ _SECTIONS: Final[Mapping[str, TaxonomyTask]] = {"intents": "intent", "topics": "
 _EXAMPLES_FILE: Final = "examples_file"
 _TEXT_FIELDS: Final = ("name", "description", "parent")
 _LIST_FIELDS: Final = ("keywords", "patterns", "examples")
+_FLAGS: Final = ("courtesy",)
+_BOOLEAN: Final = "tag:yaml.org,2002:bool"
+_TRUE: Final = frozenset({"true", "yes", "on"})
 _IN_NAMES: Final = frozenset(" .&/-_")
 _RESERVED: Final = frozenset({"unknown"})
 _MOST_LABELS: Final = 10_000
@@ -43,6 +46,7 @@ class Label:
         keywords: words and phrases that tell it by themselves.
         patterns: regular expressions that do.
         examples: texts that are about it; a model learns from them.
+        courtesy: whether it is an intent that no conversation is led by, such as a greeting.
         line: where it is in the file.
     """
 
@@ -52,6 +56,7 @@ class Label:
     keywords: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    courtesy: bool = False
     line: int = 0
 
 
@@ -76,9 +81,15 @@ class Section:
     def version(self) -> str:
         """Hash of everything that decides which text gets which label."""
         decides = [
-            [one.name, one.parent, one.keywords, one.patterns, one.examples] for one in self.labels
+            [one.name, one.parent, one.keywords, one.patterns, one.examples, *_flags(one)]
+            for one in self.labels
         ]
         return blake2b(orjson.dumps([self.task, decides]), digest_size=6).hexdigest()
+
+    @cached_property
+    def courtesies(self) -> frozenset[str]:
+        """The names of labels that are courtesies."""
+        return frozenset(label.name for label in self.labels if label.courtesy)
 
     def ancestors(self, name: str) -> Iterator[str]:
         """A label's parent, that one's parent, and so on."""
@@ -229,7 +240,7 @@ class _Reader:
                 self._wrong(value, f"{key.value} must be a list")
             else:
                 labels = [label for node in value.value for label in self._label(node)]
-                self._check(labels)
+                self._check(labels, task)
                 yield Section(task, tuple(labels))
 
     def _label(self, node: Any) -> Iterator[Label]:
@@ -244,8 +255,10 @@ class _Reader:
                 fields[key.value] = self._text(key.value, value)
             elif key.value in _LIST_FIELDS:
                 fields[key.value] = tuple(self._texts(key.value, value))
+            elif key.value in _FLAGS:
+                fields[key.value] = self._flag(key.value, value)
             else:
-                allowed = ", ".join((*_TEXT_FIELDS, *_LIST_FIELDS))
+                allowed = ", ".join((*_TEXT_FIELDS, *_LIST_FIELDS, *_FLAGS))
                 self._wrong(key, f"{key.value!r} is none of {allowed}")
         name = fields.get("name")
         if not name:
@@ -260,6 +273,12 @@ class _Reader:
             self._wrong(node, f"{field_} must be a text")
             return None
         return node.value or None if field_ == "parent" else node.value
+
+    def _flag(self, field_: str, node: Any) -> bool:
+        if node.tag != _BOOLEAN:
+            self._wrong(node, f"{field_} must be true or false")
+            return False
+        return node.value.lower() in _TRUE
 
     def _texts(self, field_: str, node: Any) -> Iterator[str]:
         if not isinstance(node, yaml.SequenceNode):
@@ -282,7 +301,7 @@ class _Reader:
         except re.error as error:
             self._wrong(node, f"{node.value!r} is no regular expression ({error})")
 
-    def _check(self, labels: list[Label]) -> None:
+    def _check(self, labels: list[Label], task: TaxonomyTask) -> None:
         """What only all labels together can get wrong."""
         if len(labels) > _MOST_LABELS:
             self._say(labels[_MOST_LABELS].line, f"more than {_MOST_LABELS:,} labels")
@@ -290,6 +309,8 @@ class _Reader:
         parents = {label.name: label.parent for label in labels}
         used = set(parents.values())
         for label in labels:
+            if label.courtesy and task != "intent":
+                self._say(label.line, f"{label.name!r} is a {task}: only an intent is a courtesy")
             if counts[label.name] > 1:
                 self._say(label.line, f"{label.name!r} is there {counts[label.name]} times")
             if label.parent is not None and label.parent not in parents:
@@ -309,6 +330,11 @@ class _Reader:
 
     def _say(self, line: int, what: str) -> None:
         self.mistakes.append((line, what))
+
+
+def _flags(label: Label) -> list[str]:
+    """The flags that are set; of a label without any, nothing changes in what it is hashed by."""
+    return ["courtesy"] if label.courtesy else []
 
 
 def _line(node: Any) -> int:

@@ -26,6 +26,7 @@ from conversation_analytics.categorization.decisions import (
 from conversation_analytics.categorization.encoders import TextEncoder, word_encoder
 from conversation_analytics.categorization.features import FEATURES_VERSION, Features, extract
 from conversation_analytics.categorization.labelled import Labelled
+from conversation_analytics.categorization.language import UNDETERMINED
 from conversation_analytics.categorization.linear import Floats
 from conversation_analytics.categorization.rules import Rules
 from conversation_analytics.categorization.taxonomy import Section
@@ -33,7 +34,7 @@ from conversation_analytics.categorization.trained import trained
 from conversation_analytics.categorization.training.classifier import train_classifier
 from conversation_analytics.errors import LabelledDataInvalid
 
-LABELLER_VERSION: Final = "1"
+LABELLER_VERSION: Final = "2"
 """Changes whenever the same taxonomy may give a text another label."""
 
 _KEPT: Final = 8  # labellers in a process
@@ -136,6 +137,8 @@ class TaxonomyLabeller:
         reasons = nulls(features.count)
         reasons[confidence < thresholds] = "below_threshold"
         reasons[~measured] = "unmeasured_language" if self.classifier else "below_threshold"
+        if self.classifier:
+            reasons[languages == UNDETERMINED] = "too_short"
         reasons[features.empty] = "empty_text"
         reasons[told] = None
         main = self._decisions(rows, best, confidence, reasons, told)

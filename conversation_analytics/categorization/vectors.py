@@ -46,7 +46,10 @@ class WordVectors:
         return HashTable(self.hashes)
 
     def of(self, features: Features) -> Vectors:
-        """A vector of length 1 for every text, of zeros where no word is known."""
+        """A vector for every text, as long as the share of its words that are known.
+
+        So the few names and loan words that are known of another language say little.
+        """
         from scipy.sparse import csr_matrix
 
         hits, places = self._table.find(features.words.hashes)
@@ -56,8 +59,11 @@ class WordVectors:
             shape=(features.count, len(self.hashes)),
         )
         sums: Vectors = (counts @ self._floats) * self.scale
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        sums /= np.where(lengths == 0, 1, lengths)
+        lengths = np.linalg.norm(sums, axis=1)
+        known = np.bincount(owners, minlength=features.count)
+        words = np.bincount(features.docs[features.words.starts], minlength=features.count)
+        shares = known / np.maximum(words, 1)
+        sums *= (shares / np.where(lengths == 0, 1, lengths)).astype(np.float32)[:, None]
         return sums
 
     @cached_property

@@ -48,7 +48,7 @@ def evaluate(
         int | None, typer.Option(help="Learn from the data: so many parts, each held out once.")
     ] = None,
     taxonomy: Annotated[
-        Path | None, typer.Option(help="Taxonomy; the one that ships if nothing else is given.")
+        Path | None, typer.Option(help="Taxonomy; else TAXONOMY_FILE, else the one that ships.")
     ] = None,
     shots: Annotated[int | None, typer.Option(help="Learn from so many texts a label.")] = None,
     encoder: Annotated[

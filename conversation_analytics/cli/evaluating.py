@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from conversation_analytics.cli.output import say
+from conversation_analytics.cli.output import read_settings, say
 from conversation_analytics.errors import LabelledDataInvalid, SettingsError
 
 if TYPE_CHECKING:
@@ -121,10 +121,11 @@ def _predictor(options: Options, rows: list[Labelled]) -> Predictor:
     from conversation_analytics.categorization.taxonomy import DEFAULT_FILE
     from conversation_analytics.categorization.taxonomy_labels import taxonomy_labeller
 
-    section = _section(options, options.taxonomy or DEFAULT_FILE)
+    file = options.taxonomy or read_settings().taxonomy_file or DEFAULT_FILE
+    section = _section(options, file)
     if not {row.labels[options.task] for row in rows} & set(section.names):
         raise LabelledDataInvalid(
-            f"{options.data}: none of its labels is in the taxonomy, whose labels are "
+            f"{options.data}: none of its labels is in the taxonomy {file}, whose labels are "
             f"{', '.join(section.names)}"
         )
     return by_taxonomy(taxonomy_labeller(section, _encoder(options)))

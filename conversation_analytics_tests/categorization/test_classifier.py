@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.categorization.classifier import MEANING, CentroidModel, Classifier
-from conversation_analytics.categorization.features import extract
-from conversation_analytics.categorization.linear import LinearModel
+from conversation_analytics.categorization.features import Features, extract
+from conversation_analytics.categorization.linear import Dense, LinearModel
 from conversation_analytics.categorization.training import classifier as training
 from conversation_analytics.categorization.training.classifier import (
     MEASURED_FROM,
@@ -159,6 +160,33 @@ def test_few_texts_are_fitted_as_many_are(
     assert slow.scores(texts, extract(texts)) == pytest.approx(
         trained.scores(texts, extract(texts)), abs=0.05
     )
+
+
+class Sighted:
+    """An encoder to which a text is about what its marks say, whatever its words are.
+
+    Args:
+        length: of its vectors.
+    """
+
+    name = "sighted"
+    version = "1"
+
+    def __init__(self, length: float) -> None:
+        self._length = length
+
+    def of(self, texts: Sequence[str], features: Features) -> Dense:
+        marks = [[self._length * text.count(mark) for mark in "✂€"] for text in texts]
+        return np.array(marks, dtype=np.float32)
+
+
+def test_what_a_text_is_about_counts_the_more_the_longer_its_vector() -> None:
+    marks = {"cancel": "✂", "refund": "€", "status": ""}
+    told = [(row.text, row.labels["intent"]) for row in rows()]
+    marked = [labelled(f"{text}{marks[label]}", label) for text, label in told]
+    asked = ["cancel the sofa€", "refund the sofa✂"]
+    assert said(train_classifier(marked, "intent", Sighted(3)), asked) == ["refund", "cancel"]
+    assert said(train_classifier(marked, "intent", Sighted(0.1)), asked) == ["cancel", "refund"]
 
 
 def test_evidence_adds_up_to_the_score(trained: Classifier) -> None:

@@ -64,6 +64,30 @@ def test_sentences_are_read_as_words_are(installed: None) -> None:
     assert vectors.shape == (2, 1)
 
 
+def test_the_model_is_asked_once_of_what_reads_the_same() -> None:
+    model = FakeModel()
+    encoder = SentenceEncoder(model, "1")  # type: ignore[arg-type]
+    first = encoder.of(["Hello", "bye now", "hello"], extract(["", "", ""]))
+    again = encoder.of(["bye now", "hi", "HELLO"], extract(["", "", ""]))
+    assert model.asked == ["hello", "bye now", "hi"]
+    assert (first.ravel().tolist(), again.ravel().tolist()) == ([10, 14, 10], [14, 4, 10])
+
+
+def test_answers_that_are_forgotten_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "_KEPT", 2)
+    model = FakeModel()
+    encoder = SentenceEncoder(model, "1")  # type: ignore[arg-type]
+    for texts in (["a", "bb", "ccc"], ["ccc"], ["a"]):
+        found = encoder.of(texts, extract(texts)).ravel().tolist()
+        assert found == [2 * len(one) for one in texts]
+    assert model.asked == ["a", "bb", "ccc", "a"]
+
+
+def test_of_no_texts_there_are_no_vectors() -> None:
+    encoder = SentenceEncoder(FakeModel(), "1")  # type: ignore[arg-type]
+    assert encoder.of([], extract([])).shape == (0, 1)
+
+
 def test_the_sentence_encoder_is_loaded_once_from_its_package(installed: None) -> None:
     encoder = sentence_encoder()
     assert encoder is sentence_encoder()

@@ -177,6 +177,11 @@ def test_sentiment_is_decided_in_the_languages_that_have_a_model() -> None:
     assert said[1].reason == "unmeasured_language"
 
 
+def test_nothing_said_has_no_sentiment_in_any_language() -> None:
+    said = by_sentiment(_sentiment_that_says("positive"))(["", " ", "love it"], ["en", "xx", "en"])
+    assert [one.reason for one in said] == ["empty_text", "empty_text", None]
+
+
 def _sentiment_that_says(label: str) -> SentimentModel:
     bias = np.array([5.0 if one == label else 0.0 for one in LABELS], dtype=np.float32)
     nothing = Vocabulary(np.zeros(0, np.int32), np.zeros(0, np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -188,3 +189,37 @@ def test_of_a_long_text_beginning_and_end_count() -> None:
     assert len(features.codes) < LONGEST + 10
     assert words(features)[0] == "first"
     assert words(features)[-1] == "last"
+
+
+@given(st.lists(texts, max_size=5))
+def test_texts_without_words_are_empty(some: list[str]) -> None:
+    features = extract(some)
+    assert features.empty.tolist() == [not words(features, doc) for doc in range(len(some))]
+
+
+@given(some=st.lists(texts, max_size=5), random=st.randoms(use_true_random=False))
+def test_groups_of_texts_have_the_features_they_would_have_alone(
+    some: list[str], random: Random
+) -> None:
+    groups = np.array([random.randrange(3) for _ in some], dtype=np.uint8)
+
+    for number, part in enumerate(extract(some).split(groups, 3)):
+        own = [text for text, group in zip(some, groups, strict=True) if group == number]
+        alone = extract(own)
+        assert part.count == alone.count
+        for found, expected in zip(part.entries, alone.entries, strict=True):
+            assert found.tolist() == expected.tolist()
+        for kind, expected_kind in zip(part.kinds, alone.kinds, strict=True):
+            assert kind.hashes.tolist() == expected_kind.hashes.tolist()
+            owners = alone.docs[expected_kind.starts]
+            assert part.docs[kind.starts].tolist() == owners.tolist()
+
+
+@given(st.lists(texts, max_size=5))
+def test_texts_that_are_joined_have_what_each_has_once(some: list[str]) -> None:
+    joined = extract(some).joined(np.zeros(len(some), dtype=np.int64), 1)
+
+    there = {bucket for text in some for bucket in extract([text]).entries.buckets.tolist()}
+    assert joined.count == 1
+    assert joined.entries.buckets.tolist() == sorted(there)
+    assert set(joined.entries.docs.tolist()) <= {0}

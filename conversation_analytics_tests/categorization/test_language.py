@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +77,8 @@ def test_what_has_fewer_than_three_letters_is_undetermined(text: str) -> None:
         ("我的iPhone订单什么时候到？", "zh", set()),
         ("Please translate this for me into Thai: สวัสดี", "en", {"th"}),
         ("where is my order ออเดอร์อยู่ไหน", "en", {"th"}),
+        ("ช่วย reset password ให้หน่อยครับ", "th", {"en"}),
+        ("मेरा order कब आएगा, please बताइए", "hi", {"en"}),
     ],
 )
 def test_mixed_languages_are_told_by_their_share(text: str, code: str, others: set[str]) -> None:
@@ -82,6 +86,48 @@ def test_mixed_languages_are_told_by_their_share(text: str, code: str, others: s
     assert found.code == code
     assert others <= set(found.shares)
     assert max(found.shares, key=lambda one: found.shares[one]) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("mera order kahan hai bhai", "hi"),
+        ("mujhe refund chahiye, order abhi tak nahi aaya", "hi"),
+        ("Paano po mag-refund ng order ko?", "tl"),
+        ("please check my order for Mr. Bhai", "en"),
+        ("mein Paket und mein Geld sind weg", "de"),
+    ],
+)
+def test_mixed_in_latin_letters_a_text_is_in_the_language_of_its_sentence(
+    text: str, code: str
+) -> None:
+    assert language_of(text).code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Syarikat ini tidak menjawab kerana tutup", "ms"),
+        ("Perusahaan ini tidak menjawab karena tutup", "id"),
+        ("Можно вернуть деньги за этот заказ?", "ru"),
+        ("Де моє замовлення і коли його привезуть?", "uk"),
+        ("माझी ऑर्डर कुठे आहे, मला वेळ नाही", "mr"),
+    ],
+)
+def test_neighbours_are_told_apart_by_words_and_letters_of_their_own(text: str, code: str) -> None:
+    assert language_of(text).code == code
+
+
+@pytest.mark.parametrize("text", ["Cần phải khuyến khích", "lý trí và lương tâm"])
+def test_accents_written_apart_are_the_letters_they_look_like(text: str) -> None:
+    apart = unicodedata.normalize("NFD", text)
+    assert language_of(apart) == language_of(text)
+    assert language_of(apart).code == "vi"
+
+
+def test_a_text_is_in_no_language_that_is_written_in_another_script() -> None:
+    text = "có thẩm quyền".translate({ord("ẩ"): "a", ord("ề"): "e"})
+    assert language_of(text).code not in {"ru", "zh", "ja"}
 
 
 def test_a_link_and_code_do_not_count() -> None:

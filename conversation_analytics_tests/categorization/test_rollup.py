@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,10 +52,13 @@ def sentiment(*messages: list[float]) -> Decision:
     return sentiments(list(messages), reasons=[None] * len(messages))[0]
 
 
-def intents(*conversations: list[Decision]) -> list[list[Decision]]:
+def intents(
+    *conversations: list[Decision], courtesies: Collection[str] = ()
+) -> list[list[Decision]]:
+    count = len(conversations)
     said = columns(*(one for conversation in conversations for one in conversation))
-    owners = np.repeat(np.arange(len(conversations)), [len(one) for one in conversations])
-    return conversation_intents(said, owners, len(conversations)).of_each(len(conversations))
+    owners = np.repeat(np.arange(count), [len(one) for one in conversations])
+    return conversation_intents(said, owners, count, courtesies).of_each(count)
 
 
 THAI, ENGLISH = says("th", 1.0), says("en")
@@ -142,6 +147,19 @@ def test_what_a_user_says_most_and_most_surely_comes_first() -> None:
         ("greeting", 0.5),
     ]
     assert found[0].details == {"messages": 2}
+
+
+def test_a_courtesy_leads_only_a_conversation_without_another_intent() -> None:
+    unsure = Decision(UNKNOWN, 0.4, "model", "below_threshold")
+
+    busy, polite = intents(
+        [says("thanks"), says("greeting"), says("thanks"), says("refund", 0.5)],
+        [unsure, says("thanks")],
+        courtesies={"greeting", "thanks"},
+    )
+
+    assert [one.label for one in busy] == ["refund", "thanks", "greeting"]
+    assert [one.label for one in polite] == ["thanks"]
 
 
 def test_no_more_intents_than_a_reader_wants() -> None:

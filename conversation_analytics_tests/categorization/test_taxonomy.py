@@ -59,6 +59,14 @@ def test_labels_are_read_with_all_that_tells_them(tmp_path: Path) -> None:
         ("intents:\n  - name: a\n    keywords: [a, '']", "line 3: keywords must be texts"),
         ("intents:\n  - name: a\n    name: b\n    keywords: [a]", "line 3: 'name' is there twice"),
         (
+            "intents:\n  - name: a\n    keywords: [a]\n    courtesy: often",
+            "line 4: courtesy must be",
+        ),
+        (
+            "topics:\n  - {name: a, keywords: [a], courtesy: true}",
+            "line 2: 'a' is a topic: only an intent is a courtesy",
+        ),
+        (
             "topics:\n  - name: a\n    patterns:\n      - fine\n      - '(open'",
             "line 5: '(open' is no regular expression",
         ),
@@ -110,6 +118,8 @@ def test_what_runs_python_is_not_read(tmp_path: Path) -> None:
         ("parcel", "package", {"topic"}),
         ("please cancel my order", "cancel it", {"intent"}),
         ("Wants to end something.", "Wants out.", set()),
+        ("- name: ask", "- name: ask\n        courtesy: true", {"intent"}),
+        ("- name: ask", "- name: ask\n        courtesy: false", set()),
         ("- name: orders", "- name: orders\n        keywords: [order]", {"topic"}),
     ],
 )
@@ -149,6 +159,10 @@ def test_the_default_tells_every_label_in_words_and_examples() -> None:
         for label in section.labels:
             assert label.description, label.name
             assert len(label.examples) >= 4, label.name
+
+
+def test_greetings_thanks_and_goodbyes_of_the_default_are_courtesies() -> None:
+    assert load_taxonomy().sections["intent"].courtesies == {"greeting", "thanks", "goodbye"}
 
 
 def test_five_thousand_labels_are_read(tmp_path: Path) -> None:

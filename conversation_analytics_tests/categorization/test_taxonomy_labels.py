@@ -75,6 +75,15 @@ def test_the_model_says_nothing_in_a_language_it_was_not_measured_in(
     assert decision.confidence > 0.5
 
 
+def test_a_text_too_short_to_tell_its_language_gets_a_label_by_rules_only(
+    intents: TaxonomyLabeller,
+) -> None:
+    (decision,) = decided(intents, "I no longer want this sofa", "und")
+    assert (decision.label, decision.reason) == (UNKNOWN, "too_short")
+    (decision,) = decided(intents, "refund", "und")
+    assert (decision.label, decision.method, decision.reason) == ("refund", "rule", None)
+
+
 def test_a_text_like_nothing_is_unknown(intents: TaxonomyLabeller) -> None:
     (decision,) = decided(intents, "zebras graze quietly")
     assert (decision.label, decision.method, decision.reason) == (

@@ -73,13 +73,16 @@ def test_vectors_read_back_are_those_that_were_kept(folder: Path) -> None:
         assert array.dtype in {np.dtype(np.uint64), np.dtype(np.int8), np.dtype(np.float32)}
 
 
-@given(st.lists(st.sampled_from([*WORDS[:5], "bal bar", "unheard", ""]), max_size=6))
-def test_a_text_has_a_vector_of_length_1_or_none_if_no_word_is_known(texts: list[str]) -> None:
+@given(st.lists(st.lists(st.sampled_from([*WORDS[:5], "unheard", "of"]), max_size=6), max_size=6))
+def test_a_vector_is_as_long_as_the_share_of_the_words_that_are_known(
+    texts: list[list[str]],
+) -> None:
     hashes = extract([" ".join(WORDS[:5])]).words.hashes
     values = np.arange(1, 11, dtype=np.int8).reshape(5, 2)
     vectors = WordVectors(hashes, values, np.ones(2, dtype=np.float32))
-    lengths = np.linalg.norm(vectors.of(extract(texts)), axis=1)
-    assert lengths == pytest.approx([float(text not in {"unheard", ""}) for text in texts])
+    lengths = np.linalg.norm(vectors.of(extract([" ".join(words) for words in texts])), axis=1)
+    shares = [np.mean([word in WORDS[:5] for word in words]) if words else 0 for words in texts]
+    assert lengths == pytest.approx(shares)
 
 
 @given(st.integers(0, 10_000))

@@ -96,6 +96,19 @@ def test_a_taxonomy_is_measured_by_its_own_labels(ca: CommandLine) -> None:
     assert ca.json("evaluate", *arguments)["overall"]["precision"] == pytest.approx(2 / 3)
 
 
+def test_the_taxonomy_of_the_settings_is_measured_unless_another_is_given(ca: CommandLine) -> None:
+    (ca.folder / "ours.yaml").write_text(TAXONOMY)
+    (ca.folder / "other.yaml").write_text(TAXONOMY.replace("where, when", "whither"))
+    data = written_lines(
+        ca.folder / "data.jsonl", [{"text": "where is it", "label": "status", "language": "en"}]
+    )
+    ca.set(TAXONOMY_FILE="ours.yaml")
+    arguments = ["--data", str(data), "--task", "intent"]
+    assert ca.json("evaluate", *arguments)["overall"]["coverage"] == 1
+    other = ca.json("evaluate", *arguments, "--taxonomy", "other.yaml")
+    assert other["overall"]["coverage"] == 0
+
+
 def test_fewer_shots_teach_less(ca: CommandLine) -> None:
     data = written(ca.folder / "data.jsonl", language="en")
     arguments = ["--data", str(data), "--task", "intent", "--folds", "2"]
