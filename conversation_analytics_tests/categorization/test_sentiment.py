@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from conversation_analytics.categorization.features import extract
+from conversation_analytics.categorization.labelled import Labelled
 from conversation_analytics.categorization.sentiment import LABELS, sentiment_model
-from conversation_analytics.categorization.training.sentiment import main
+from conversation_analytics.categorization.training.sentiment import believed, main
 
 SAID = {
     "en": {
@@ -78,3 +79,13 @@ def test_every_language_says_how_well_it_does_on_texts_it_was_not_taught(folder:
 
 def test_the_same_file_gives_the_same_model(folder: Path) -> None:
     assert sentiment_model(folder / "one").version == sentiment_model(folder / "two").version
+
+
+def test_rows_whose_labels_are_not_believed_are_left_out_and_no_others() -> None:
+    def rows(source: str, split: str, language: str) -> list[Labelled]:
+        return [Labelled(str(n), {}, language, source, split) for n in range(925)]
+
+    others = [*rows("umsab", "test", "hi"), *rows("umsab", "train", "de"), *rows("own", "", "hi")]
+    kept = believed([*rows("umsab", "train", "hi"), *others])
+    assert [row.text for row in kept[: -len(others)]] == ["920", "921", "922", "923", "924"]
+    assert kept[-len(others) :] == others

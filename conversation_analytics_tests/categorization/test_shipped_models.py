@@ -15,6 +15,7 @@ SAID = {
     "en": ("this is terrible, I hate it", "I love it, thank you, great!"),
     "es": ("es horrible, lo odio", "me encanta, gracias, genial!"),
     "fr": ("c'est nul, je déteste", "j'adore, merci, super !"),
+    "hi": ("bahut bekar hai, ekdum ghatiya", "bahut accha hai bhai, maza aa gaya, shukriya"),
     "id": ("pelayanan sangat buruk, kecewa", "makanannya enak sekali, suka"),
     "it": ("che schifo, odio tutto", "adoro tutto, grazie, bellissimo!"),
     "pt": ("que horror, odeio isso", "adoro isso, obrigado, ótimo!"),

@@ -23,7 +23,7 @@ NEGATIONS: Mapping[str, str] = {
     "de": "nicht kein keine keinen keiner nie niemals ohne nichts",
     "es": "no nunca ni sin nada jamás tampoco ningún",
     "fr": "pas jamais sans rien aucun aucune ni n'est n'a non plus",
-    "hi": "नहीं मत ना न बिना nahi nahin nhi nai mat na bina",
+    "hi": "नहीं मत ना न बिना nahi nahin nhi nai nhin ni mat mt na bina kabhi",
     "id": "tidak bukan tak nggak gak ga enggak jangan belum kurang tanpa tdk",
     "it": "non mai senza né nessun nessuna niente nulla",
     "pt": "não nao nunca nem sem jamais nada",
