@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from conversation_analytics.categorization.decisions import Decision
 from conversation_analytics.categorization.evidence import evidence_of
 from conversation_analytics.categorization.features import Features, extract
@@ -65,7 +67,7 @@ def _why_it_feels_so(
     model: SentimentModel, language: str, likely: Floats, features: Features
 ) -> dict[str, Any]:
     """What speaks most for the likeliest sentiment, and how likely each is."""
-    if language not in model.heads:
+    if np.isnan(likely).any():
         return {}
     best, head = int(likely.argmax()), model.heads[language]
     lexicons = numbers_of(head.lexicons, features) @ head.model.dense[:, best]

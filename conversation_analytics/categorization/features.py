@@ -124,7 +124,7 @@ class Features:
             Entries(self.entries.docs[low:high] - np.int32(first), self.entries.buckets[low:high]),
         )
 
-    def split(self, groups: NDArray[np.uint8], count: int) -> list[Features]:
+    def split(self, groups: NDArray[np.uint16], count: int) -> list[Features]:
         """The features of groups of texts, in which texts have numbers of their own.
 
         Args:
@@ -264,7 +264,7 @@ def _entries(kinds: Sequence[Found], docs: NDArray[np.int32]) -> Entries:
     return _distinct(np.concatenate(keys))
 
 
-def _parted(columns: _Columns, groups: NDArray[np.uint8], count: int) -> list[_Columns]:
+def _parted(columns: _Columns, groups: NDArray[np.uint16], count: int) -> list[_Columns]:
     """The rows of each group, in their order."""
     order = np.argsort(groups, kind="stable")
     bounds = np.cumsum(np.bincount(groups, minlength=count))[:-1]

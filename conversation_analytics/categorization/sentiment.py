@@ -22,11 +22,14 @@ from conversation_analytics.categorization.decisions import Objects
 from conversation_analytics.categorization.features import Features
 from conversation_analytics.categorization.lexicon import Lexicon
 from conversation_analytics.categorization.linear import Dense, Floats, LinearModel, Vocabulary
+from conversation_analytics.categorization.scripts import NO_SCRIPT, SCRIPTS, scripts_of
 
 LABELS: Final = ("negative", "neutral", "positive")
 EVERYWHERE: Final = ("english", "vader")
 """Lexicons that are looked up in every language, by their names in the model's file."""
 
+# Languages whose texts were in one of their scripts alone: what is in another was not measured.
+_MEASURED_IN: Final = {"hi": "Latin"}
 _USUAL_SIZE: Final = np.float32(5)  # logarithm of the features of a short message
 
 
@@ -70,7 +73,7 @@ class SentimentModel:
         return frozenset(self.heads)
 
     def probabilities(self, languages: Objects, features: Features) -> Floats:
-        """Texts × `LABELS`; not numbers where there is no model of the language.
+        """Texts × `LABELS`; not numbers where the language, as it is written, was not measured.
 
         Args:
             languages: what each text is written in.
@@ -78,12 +81,27 @@ class SentimentModel:
         """
         found = np.full((features.count, len(LABELS)), np.nan, dtype=np.float32)
         names, groups = np.unique(languages, return_inverse=True)
-        parts = features.split(groups.astype(np.uint8), len(names))
+        parts = features.split(groups.astype(np.uint16), len(names))
         for number, (language, part) in enumerate(zip(names.tolist(), parts, strict=True)):
             if language in self.heads:
                 scores = self.heads[language].scores(part)
-                found[groups == number] = self.calibrations[language].probabilities(scores)
+                likely = self.calibrations[language].probabilities(scores)
+                if language in _MEASURED_IN:
+                    likely[~_mostly(part, _MEASURED_IN[language])] = np.nan
+                found[groups == number] = likely
         return found
+
+
+def _mostly(features: Features, script: str) -> NDArray[np.bool_]:
+    """Which texts have at least half of their words in a script."""
+    scripts = scripts_of(features.codes[features.words.starts])
+    docs = features.docs[features.words.starts]
+    letters, own = (
+        np.bincount(docs[some], minlength=features.count)
+        for some in (scripts != NO_SCRIPT, scripts == SCRIPTS.index(script))
+    )
+    mostly: NDArray[np.bool_] = 2 * own >= letters
+    return mostly
 
 
 def numbers_of(lexicons: Sequence[Lexicon], features: Features) -> Dense:

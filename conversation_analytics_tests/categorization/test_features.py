@@ -201,7 +201,7 @@ def test_texts_without_words_are_empty(some: list[str]) -> None:
 def test_groups_of_texts_have_the_features_they_would_have_alone(
     some: list[str], random: Random
 ) -> None:
-    groups = np.array([random.randrange(3) for _ in some], dtype=np.uint8)
+    groups = np.array([random.randrange(3) for _ in some], dtype=np.uint16)
 
     for number, part in enumerate(extract(some).split(groups, 3)):
         own = [text for text, group in zip(some, groups, strict=True) if group == number]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from conversation_analytics.categorization.artefact import SHIPPED, load
+from conversation_analytics.categorization.decisions import objects
 from conversation_analytics.categorization.features import extract
 from conversation_analytics.categorization.sentiment import LABELS, sentiment_model
 from conversation_analytics.categorization.vectors import word_vectors
@@ -28,6 +30,15 @@ def test_plain_praise_and_blame_are_told_apart(language: str) -> None:
     scores = sentiment_model().heads[language].scores(extract(SAID[language]))
     blame, praise = scores[:, LABELS.index("positive")] - scores[:, LABELS.index("negative")]
     assert blame < 0 < praise
+
+
+def test_hindi_is_told_in_the_letters_in_which_it_was_measured() -> None:
+    texts = ["bahut accha hai bhai", "बहुत अच्छा है भाई", "bahut accha hai भाई", "", "great"]
+    languages = objects(["hi", "hi", "hi", "hi", "en"])
+
+    likely = sentiment_model().probabilities(languages, extract(texts))
+
+    assert np.isnan(likely).all(axis=1).tolist() == [False, True, False, False, False]
 
 
 def test_every_language_says_how_well_it_was_measured_to_do() -> None:
