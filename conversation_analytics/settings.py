@@ -62,6 +62,7 @@ class Settings(BaseSettings):
 
     taxonomy_file: Path | None = None
     human_labels_file: Path | None = None
+    text_encoder: str = "words"
     min_users_per_cell: int = Field(5, ge=1)
 
     s3_enabled: bool = False
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     parquet_max_records_per_file: PositiveInt | None = None
 
     enable_multithreading: bool = True
+    enable_gpu: Literal["auto", "true", "false"] = "auto"
     max_workers: int = Field(4, ge=1)
     processing_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     io_threads: int = Field(8, ge=1, le=64)
@@ -156,6 +158,11 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("enable_gpu", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return str(value).lower() if isinstance(value, str | bool) else value
 
     @field_validator("sweep_interval_hours")
     @classmethod

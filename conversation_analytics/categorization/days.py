@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from conversation_analytics.categorization.chunks import chunks_of
 from conversation_analytics.categorization.corrections import Corrections, read_corrections
 from conversation_analytics.categorization.decisions import UNKNOWN
+from conversation_analytics.categorization.encoders import TextEncoder, encoder_for
 from conversation_analytics.categorization.labeller import Labeller
 from conversation_analytics.categorization.labelling import label
 from conversation_analytics.categorization.rows import (
@@ -60,7 +61,8 @@ def labeller_for(settings: Settings) -> Labeller:
     taxonomy = _state(settings.taxonomy_file or DEFAULT_FILE)
     examples = _examples_file(taxonomy)
     people = settings.human_labels_file
-    return _labeller(taxonomy, examples and _state(examples), people and _state(people))
+    encoder = encoder_for(settings.text_encoder, settings.enable_gpu)
+    return _labeller(taxonomy, examples and _state(examples), people and _state(people), encoder)
 
 
 def _state(file: Path) -> _State:
@@ -79,20 +81,22 @@ def _examples_file(taxonomy: _State) -> Path | None:
 
 
 @lru_cache(_READY)
-def _labeller(taxonomy_file: _State, _: _State | None, corrections: _State | None) -> Labeller:
+def _labeller(
+    taxonomy_file: _State, _: _State | None, corrections: _State | None, encoder: TextEncoder
+) -> Labeller:
     taxonomy = load_taxonomy(taxonomy_file[0])
     people = read_corrections(corrections[0] if corrections else None, taxonomy)
-    return labeller_by(taxonomy, people)
+    return labeller_by(taxonomy, people, encoder)
 
 
-def labeller_by(taxonomy: Taxonomy, corrections: Corrections) -> Labeller:
-    """What labels conversations by a taxonomy and corrections.
+def labeller_by(taxonomy: Taxonomy, corrections: Corrections, encoder: TextEncoder) -> Labeller:
+    """What labels conversations by a taxonomy, corrections, and what tells what texts are about.
 
     Raises:
         ModelUnusable: a model cannot be used.
     """
     intents, topics = (
-        taxonomy_labeller(taxonomy.sections.get(task, Section(task)))
+        taxonomy_labeller(taxonomy.sections.get(task, Section(task)), encoder)
         for task in ("intent", "topic")
     )
     return Labeller(sentiment_model(), intents, topics, corrections, taxonomy)

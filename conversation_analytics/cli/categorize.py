@@ -25,11 +25,11 @@ def categorize(
         show_json(labels)
         return
     rows = [
-        [task, one["label"], one["confidence"], one["method"], _because(one)]
+        [task, one["label"], 100 * one["confidence"], one["method"], _because(one)]
         for task, some in labels.items()
         for one in some
     ]
-    show_table("", ["task", "label", "confidence", "decided by", "because"], rows)
+    show_table("", ["task", "label", "confidence %", "decided by", "because"], rows)
 
 
 def _because(label: dict[str, Any]) -> str:

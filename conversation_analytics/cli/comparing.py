@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conversation_analytics.categorization.changes import Changes, changes
 from conversation_analytics.categorization.days import labeller_by, labeller_for
+from conversation_analytics.categorization.encoders import encoder_for
 from conversation_analytics.categorization.labeller import Labeller
 from conversation_analytics.categorization.taxonomies import kept
 from conversation_analytics.categorization.taxonomy import load_taxonomy
@@ -59,4 +60,5 @@ def _labeller(settings: Settings, lake: Lake, named: str) -> Labeller:
     """What labels by the taxonomy of a file or version, and by the settings' corrections."""
     file = Path(named)
     taxonomy = load_taxonomy(file) if file.is_file() else kept(lake.store, named)
-    return labeller_by(taxonomy, labeller_for(settings).corrections)
+    encoder = encoder_for(settings.text_encoder, settings.enable_gpu)
+    return labeller_by(taxonomy, labeller_for(settings).corrections, encoder)

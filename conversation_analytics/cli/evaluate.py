@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from conversation_analytics.cli.evaluating import (
-    Device,
-    Encoder,
     Options,
     Task,
     decided,
@@ -52,9 +50,8 @@ def evaluate(
     ] = None,
     shots: Annotated[int | None, typer.Option(help="Learn from so many texts a label.")] = None,
     encoder: Annotated[
-        Encoder, typer.Option(help="What tells what a text is about; `sentences` is an extra.")
-    ] = "words",
-    device: Annotated[Device, typer.Option(help="Where `sentences` are read.")] = "cpu",
+        str | None, typer.Option(help="What tells what a text is about; default: TEXT_ENCODER.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Only texts of this source.")] = None,
     split: Annotated[str | None, typer.Option(help="Only measure texts of this split.")] = None,
     as_json: Json = False,
@@ -66,7 +63,7 @@ def evaluate(
     """
     from conversation_analytics.categorization.evaluation import evaluate as compare
 
-    options = Options(data, task, train, folds, taxonomy, shots, encoder, device, source, split)
+    options = Options(data, task, train, folds, taxonomy, shots, encoder, source, split)
     options.check()
     rows = rows_of(options, data, split)
     languages = written_in(rows, task)

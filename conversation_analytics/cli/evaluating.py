@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from conversation_analytics.categorization.taxonomy import Section, TaxonomyTask
 
 Task = Literal["language", "sentiment", "intent", "topic"]
-Encoder = Literal["words", "sentences"]
-Device = Literal["cpu", "cuda"]
 
 _LEARNT: tuple[Task, ...] = ("intent", "topic")
 
@@ -34,8 +32,7 @@ class Options:
     folds: int | None
     taxonomy: Path | None
     shots: int | None
-    encoder: Encoder
-    device: Device
+    encoder: str | None
     source: str | None
     split: str | None
 
@@ -150,6 +147,7 @@ def _section(options: Options, file: Path) -> Section:
 
 
 def _encoder(options: Options) -> TextEncoder:
-    from conversation_analytics.categorization.encoders import sentence_encoder, word_encoder
+    from conversation_analytics.categorization.encoders import encoder_for
 
-    return word_encoder() if options.encoder == "words" else sentence_encoder(options.device)
+    settings = read_settings()
+    return encoder_for(options.encoder or settings.text_encoder, settings.enable_gpu)

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 import pytest
 
 from conversation_analytics.categorization import chunks, labelling
+from conversation_analytics.categorization import days as days_module
 from conversation_analytics.categorization.corrected_texts import corrected_texts
 from conversation_analytics.categorization.days import labeller_for, stale_days
 from conversation_analytics.categorization.decisions import Decisions, objects
+from conversation_analytics.categorization.encoders import WordEncoder, word_encoder
 from conversation_analytics.categorization.labelled import read_labelled
 from conversation_analytics.compute.runner import ProcessPoolRunner
 from conversation_analytics.errors import CategorizationError, StaleInput
@@ -431,3 +433,16 @@ def test_a_change_of_the_labelled_texts_of_a_taxonomy_makes_days_stale(
     texts.write_text("text,topic\nwhere is it,shipping\nwhere is it now,shipping\n")
 
     assert labelled.relabel() == {day: ["topic"] for day in DAYS}
+
+
+def test_another_encoder_makes_intents_and_topics_stale(
+    labelled: Labelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(WordEncoder):
+        version = "other"
+
+    monkeypatch.setattr(days_module, "encoder_for", lambda *_: Other(word_encoder().vectors))
+
+    assert stale_days(labelled.settings, labelled.lake) == {
+        day: ["topic", "intent"] for day in DAYS
+    }
