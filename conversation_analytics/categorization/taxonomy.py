@@ -46,7 +46,7 @@ class Label:
         keywords: words and phrases that tell it by themselves.
         patterns: regular expressions that do.
         examples: texts that are about it; a model learns from them.
-        courtesy: whether it is an intent that no conversation is led by, such as a greeting.
+        courtesy: whether it is an intent that leads no conversation, such as a greeting or a yes.
         line: where it is in the file.
     """
 
@@ -188,7 +188,7 @@ def _with_labelled(taxonomy: Taxonomy, file: Path) -> Taxonomy:
 def _as_yaml(sections: Mapping[TaxonomyTask, Section]) -> str:
     """What is read as these sections, by itself."""
     names = {task: name for name, task in _SECTIONS.items()}
-    fields = (*_TEXT_FIELDS, *_LIST_FIELDS)
+    fields = (*_TEXT_FIELDS, *_FLAGS, *_LIST_FIELDS)
     listed = {
         names[task]: [
             {

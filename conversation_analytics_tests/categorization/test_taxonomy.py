@@ -161,8 +161,9 @@ def test_the_default_tells_every_label_in_words_and_examples() -> None:
             assert len(label.examples) >= 4, label.name
 
 
-def test_greetings_thanks_and_goodbyes_of_the_default_are_courtesies() -> None:
-    assert load_taxonomy().sections["intent"].courtesies == {"greeting", "thanks", "goodbye"}
+def test_what_only_keeps_a_conversation_going_is_a_courtesy_in_the_default() -> None:
+    courtesies = load_taxonomy().sections["intent"].courtesies
+    assert courtesies == {"greeting", "thanks", "goodbye", "agree", "disagree"}
 
 
 def test_five_thousand_labels_are_read(tmp_path: Path) -> None:
@@ -175,7 +176,8 @@ def test_examples_may_come_from_a_labelled_file(tmp_path: Path) -> None:
     (tmp_path / "texts.csv").write_text(
         "text,intent,topic\nplease cancel my order,cancel,\nno more,cancel,orders\n"
     )
-    taxonomy = read(tmp_path, "\n    examples_file: texts.csv" + GOOD)
+    text = "\n    examples_file: texts.csv" + GOOD
+    taxonomy = read(tmp_path, text.replace("- name: ask", "- name: ask\n        courtesy: true"))
 
     examples = {one.name: one.examples for one in taxonomy.sections["intent"].labels}
     assert examples == {"cancel": ("please cancel my order", "no more"), "ask": ()}
