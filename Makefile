@@ -11,7 +11,7 @@ export UV_COMPILE_BYTECODE := 1
 
 # Each worker starts the services that its tests ask for. Files keep the order of their names, since
 # those of chaos, the first, take longest: last, they would leave one worker with nothing to do.
-IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check chaos lint dev bench docs lock clean
