@@ -40,7 +40,8 @@ S3_AGAIN = Course("s3", again=True, split=True)
 
 KILLS = [
     *((LOCAL_FIRST, name) for name in (*COMMIT, failpoints.TEMPORARY, *PUBLISH)),
-    *((LOCAL_AGAIN, name) for name in (*COMMIT, failpoints.TEMPORARY, *PUBLISH)),
+    *((LOCAL_AGAIN, name) for name in (*(COMMIT if LONG else COMMIT[::2]), *PUBLISH)),
+    (LOCAL_AGAIN, failpoints.TEMPORARY),
     (LOCAL_AGAIN, failpoints.MONGO_DELETE),
     *((SPLIT, name) for name in (failpoints.PUT, failpoints.MANIFEST, failpoints.TIDY)),
     *((S3_FIRST, name) for name in (COMMIT if LONG else COMMIT[::3])),

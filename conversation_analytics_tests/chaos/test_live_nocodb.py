@@ -32,7 +32,7 @@ from conversation_analytics_tests.services.postgres_server import Postgres
 pytestmark = pytest.mark.services
 
 LENGTH = 12
-CHANGES = scaled(500, 5_000)  # of each source in each of the two phases
+CHANGES = scaled(300, 5_000)  # of each source in each of the two phases
 
 PAUSE_SECONDS = 0.03
 SYNCS = 3

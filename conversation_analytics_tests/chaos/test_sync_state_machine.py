@@ -382,7 +382,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 class TestSourceAndLake(SourceAndLake.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(
-        max_examples=scaled(100, 2_000),
+        max_examples=scaled(50, 2_000),
         stateful_step_count=50,
         derandomize=True,
         database=None,

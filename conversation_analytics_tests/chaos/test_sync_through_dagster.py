@@ -194,7 +194,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 class TestSourceAndSensor(SourceAndSensor.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(
-        max_examples=scaled(15, 200),
+        max_examples=scaled(8, 200),
         stateful_step_count=scaled(20, 30),
         derandomize=True,
         database=None,
