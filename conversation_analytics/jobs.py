@@ -38,20 +38,21 @@ def daily_job(assets: list[dg.AssetsDefinition]) -> "dg.UnresolvedAssetJobDefini
 
 def topics_job(asset: dg.AssetsDefinition) -> "dg.UnresolvedAssetJobDefinition":
     """Finds topics among the conversations that fit none."""
-    return dg.define_asset_job(
-        TOPICS_JOB,
-        selection=dg.AssetSelection.assets(asset),
-        description=topics_job.__doc__,
-        executor_def=dg.in_process_executor,
-    )
+    return _asset_job(TOPICS_JOB, asset, topics_job.__doc__)
 
 
 def taxonomy_job(asset: dg.AssetsDefinition) -> "dg.UnresolvedAssetJobDefinition":
     """Looks at the taxonomy and the models, so that Dagster sees which days are stale."""
+    return _asset_job(TAXONOMY_JOB, asset, taxonomy_job.__doc__)
+
+
+def _asset_job(
+    name: str, asset: dg.AssetsDefinition, description: str | None
+) -> "dg.UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
-        TAXONOMY_JOB,
+        name,
         selection=dg.AssetSelection.assets(asset),
-        description=taxonomy_job.__doc__,
+        description=description,
         executor_def=dg.in_process_executor,
     )
 

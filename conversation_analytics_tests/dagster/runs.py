@@ -11,6 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from conversation_analytics.build import build_defs
 from conversation_analytics.settings import Settings, load_settings
@@ -134,6 +136,18 @@ class Home:
             (asset, one): (self.event(asset, one).tags or {})["dagster/data_version"]
             for asset in assets
             for one in self.done(asset)
+        }
+
+    def stale(self) -> set[tuple[str, str]]:
+        """The materialised (asset, partition)s that Dagster calls stale."""
+        graph = build_defs(self.settings).resolve_asset_graph()
+        context = LoadingContextForTest(self.instance)
+        resolver = CachingStaleStatusResolver(self.instance, graph, context)
+        return {
+            (asset, one)
+            for asset in LAKE_ASSETS
+            for one in self.done(asset)
+            if resolver.get_status(dg.AssetKey(asset), one) != StaleStatus.FRESH
         }
 
     def hashes(self, unit: Unit) -> dict[str, str]:

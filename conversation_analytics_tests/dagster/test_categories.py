@@ -9,8 +9,6 @@ from xml.etree import ElementTree
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
-from dagster._core.loader import LoadingContextForTest
 
 from conversation_analytics.build import build_defs
 from conversation_analytics_tests.dagster.runs import DAGSTER_WARNS, Home, open_home
@@ -44,18 +42,6 @@ def observe(home: Home) -> dict[str, dg.MetadataValue]:
     return dict(event.asset_observation_data.asset_observation.metadata)
 
 
-def stale(home: Home) -> set[tuple[str, str]]:
-    graph = build_defs(home.settings).resolve_asset_graph()
-    context = LoadingContextForTest(home.instance)
-    resolver = CachingStaleStatusResolver(home.instance, graph, context)
-    return {
-        (table, one)
-        for table in TABLES
-        for one in home.done(table)
-        if resolver.get_status(dg.AssetKey(table), one) == StaleStatus.STALE
-    }
-
-
 def test_the_taxonomy_shows_its_labels_and_models(labelled: Home) -> None:
     shown = observe(labelled)
 
@@ -67,14 +53,14 @@ def test_the_taxonomy_shows_its_labels_and_models(labelled: Home) -> None:
 def test_days_are_stale_after_a_change_of_the_taxonomy_until_they_are_made_again(
     labelled: Home, tmp_path: Path
 ) -> None:
-    assert stale(labelled) == set()
+    assert labelled.stale() == set()
     (tmp_path / "taxonomy.yaml").write_text(TAXONOMY.format(keyword="box"))
     observe(labelled)
-    assert stale(labelled) == {(table, key(n)) for table in TABLES for n in (1, 2)}
+    assert labelled.stale() == {(table, key(n)) for table in TABLES for n in (1, 2)}
 
     assert labelled.run(2, select=TABLES).success
 
-    assert stale(labelled) == {(table, key(1)) for table in TABLES}
+    assert labelled.stale() == {(table, key(1)) for table in TABLES}
 
 
 @pytest.mark.parametrize("table", TABLES)

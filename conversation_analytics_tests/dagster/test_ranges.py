@@ -8,10 +8,7 @@ from collections import Counter
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
-from dagster._core.loader import LoadingContextForTest
 
-from conversation_analytics.build import build_defs
 from conversation_analytics.errors import StorageError
 from conversation_analytics.storage.days import PreparedDay
 from conversation_analytics.storage.layout import (
@@ -210,12 +207,12 @@ def test_running_twice_changes_nothing_and_leaves_nothing_stale(home: Home) -> N
     before, hashes = home.versions(), home.hashes(CONVERSATIONS_UNIT)
 
     home.run(1, 3, select=LAKE_ASSETS[:3])
-    assert stale(home) == set()
+    assert home.stale() == set()
     home.run(1, 3)
 
     assert home.versions() == before
     assert home.hashes(CONVERSATIONS_UNIT) == hashes
-    assert stale(home) == set()
+    assert home.stale() == set()
     assert home.epochs(CONVERSATIONS_UNIT) == dict.fromkeys(days(1, 3), 2)
 
 
@@ -227,13 +224,13 @@ def test_a_changed_message_changes_its_day_only(home: Home) -> None:
     source.write()
 
     home.run(1, 3, select=LAKE_ASSETS[:3])
-    assert stale(home) == {("messages", key(2))}
+    assert home.stale() == {("messages", key(2))}
     home.run(1, 3)
 
     changed = {one for one, version in home.versions().items() if version != before[one]}
     follow = ("raw_messages", "messages", "categories", "category_summaries")
     assert changed == {(asset, key(2)) for asset in follow}
-    assert stale(home) == set()
+    assert home.stale() == set()
 
 
 def test_a_single_day_is_a_run_of_its_own(home: Home) -> None:
@@ -312,16 +309,3 @@ def evaluations(home: Home, run_id: str) -> dict[tuple[str, str, str | None], bo
         data = event.asset_check_evaluation_data
         found[data.asset_key.to_user_string(), data.check_name, data.partition] = data.passed
     return found
-
-
-def stale(home: Home) -> set[tuple[str, str]]:
-    """The materialised (asset, day)s that Dagster calls stale."""
-    graph = build_defs(home.settings).resolve_asset_graph()
-    context = LoadingContextForTest(home.instance)
-    resolver = CachingStaleStatusResolver(home.instance, graph, context)
-    return {
-        (asset, partition)
-        for asset in LAKE_ASSETS
-        for partition in home.done(asset)
-        if resolver.get_status(dg.AssetKey(asset), partition) != StaleStatus.FRESH
-    }
