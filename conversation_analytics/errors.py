@@ -16,6 +16,17 @@
     │   ├── TaxonomyInvalid      the taxonomy's file has mistakes
     │   ├── ModelUnusable        a model's file is missing, damaged or of another version
     │   └── LabelledDataInvalid  a file of labelled texts cannot be read as one
+    ├── DifyError                a workflow of Dify was not run, or its result cannot be had
+    │   ├── DifyUnavailable      unreachable, or failing after every retry; nothing was started
+    │   ├── DifyBusy             it takes no more calls just now; nothing was started
+    │   ├── DifyAccessDenied     the API key is wrong or lacks a right
+    │   ├── DifyCallRefused      inputs, files, user or workflow are not what the app takes
+    │   ├── DifyAppUnusable      the app or its model is not set up
+    │   ├── DifyQuotaExceeded    the quota of the model or of the plan is used up
+    │   ├── DifyWorkflowFailed   the workflow broke off without a result
+    │   ├── DifyRunNotFound      Dify does not know the run
+    │   ├── DifyRunUnfinished    the run was started, and its result is not there yet
+    │   └── DifyOutcomeUnknown   whether a run was started cannot be told
     ├── DataCheckFailed          a blocking check refused a day's rows
     └── MassDeletion             more rows would vanish at once than is allowed
 
@@ -89,6 +100,85 @@ class LabelledDataInvalid(CategorizationError):
     """A file of labelled texts cannot be read as one."""
 
 
+class DifyError(ConversationAnalyticsError):
+    """A workflow of Dify was not run, or its result cannot be had.
+
+    Attributes:
+        code: Dify's own error code; empty if it gave none.
+        run_id: the run, if one is known to have been started; it may have been paid for.
+        task_id: what the run can be stopped by, if known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        run_id: str | None = None,
+        task_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.run_id = run_id
+        self.task_id = task_id
+
+
+class DifyUnavailable(DifyError):
+    """Dify is unreachable, or kept failing after every retry; nothing was started."""
+
+
+class DifyBusy(DifyError):
+    """Dify takes no more calls just now; nothing was started.
+
+    Attributes:
+        retry_after: seconds after which it asks to be called again, if it said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        run_id: str | None = None,
+        task_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, run_id=run_id, task_id=task_id)
+        self.retry_after = retry_after
+
+
+class DifyAccessDenied(DifyError):
+    """The API key is wrong or lacks a right."""
+
+
+class DifyCallRefused(DifyError):
+    """The inputs, files, user or workflow are not what the app takes."""
+
+
+class DifyAppUnusable(DifyError):
+    """The app or its model is not set up."""
+
+
+class DifyQuotaExceeded(DifyError):
+    """The quota of the model or of the plan is used up."""
+
+
+class DifyWorkflowFailed(DifyError):
+    """The workflow broke off without a result."""
+
+
+class DifyRunNotFound(DifyError):
+    """Dify does not know the run."""
+
+
+class DifyRunUnfinished(DifyError):
+    """The run was started, and its result is not there yet: read it later, by its id."""
+
+
+class DifyOutcomeUnknown(DifyError):
+    """Whether a run was started cannot be told: running it again may pay for it twice."""
+
+
 class DataCheckFailed(ConversationAnalyticsError):
     """A blocking check refused a day's rows, so nothing of them was committed."""
 
@@ -98,4 +188,4 @@ class MassDeletion(ConversationAnalyticsError):
 
 
 # What may be well again soon although nobody does anything: worth another try.
-TRANSIENT = (SourceUnavailable, StoreUnavailable)
+TRANSIENT = (SourceUnavailable, StoreUnavailable, DifyUnavailable, DifyBusy)

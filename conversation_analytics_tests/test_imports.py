@@ -21,6 +21,7 @@ ROOMS = [
     {"sources"},
     {"transforms"},
     {"sync"},
+    {"dify"},
     {"categorization", "translation"},
     {"reports"},
     {"api"},

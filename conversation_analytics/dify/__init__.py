@@ -1,0 +1,21 @@
+"""Running workflows of Dify over its Service API.
+
+    client.py       runs a workflow; reads, stops, uploads
+    connection.py   requests, and which may be sent again
+    limits.py       how often calls are started
+    answers.py      what comes back, and how long it may take
+    events.py       what a stream tells
+    runs.py         what is known of a run, and its result
+    refusals.py     Dify's error codes as errors that say what to do
+    files.py        files as inputs
+
+Dify has no idempotency key, so a call is sent again only while it is sure that none was started;
+after that its run is read back by its id, however the answer was lost.
+"""
+
+from conversation_analytics.dify.client import DifyClient
+from conversation_analytics.dify.events import Event
+from conversation_analytics.dify.files import LocalFile, RemoteFile, UploadedFile
+from conversation_analytics.dify.runs import WorkflowRun
+
+__all__ = ["DifyClient", "Event", "LocalFile", "RemoteFile", "UploadedFile", "WorkflowRun"]

@@ -1,0 +1,144 @@
+"""What can happen between Dify and its client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import httpx
+
+from conversation_analytics_tests.services.dify_contract import (
+    GATEWAY_TIMEOUT,
+    PING,
+    ByteStream,
+    Fault,
+    Problem,
+    event_stream,
+)
+
+Start = Callable[[], httpx.Response]
+
+RESET = httpx.ReadError("connection reset by peer")
+HUNG_UP = httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+LOGIN_PAGE = "<!doctype html><html><title>Sign in</title></html>"
+
+
+# --- Nothing is started -----------------------------------------------------------------------
+
+
+def turned_down(status: int, code: str = "", message: str = "", **headers: str) -> Fault:
+    """Underscores in header names stand for hyphens."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda start: Problem(status, code, message, sent).response()
+
+
+def unreachable(start: Start) -> httpx.Response:
+    raise httpx.ConnectError("connection refused")
+
+
+def instead_of_a_start(status: int, body: str, **headers: str) -> Fault:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda start: httpx.Response(status, text=body, headers=sent)
+
+
+# --- The run is started, and its answer spoiled -----------------------------------------------
+
+
+def bytes_of(response: httpx.Response) -> bytes:
+    return b"".join(response.iter_raw())
+
+
+def changed(change: Callable[[bytes], Iterable[bytes]]) -> Fault:
+    """The true stream with other bytes, or in other chunks."""
+    return lambda start: event_stream(iter(change(bytes_of(start()))))
+
+
+def cut_after(size: int, error: httpx.HTTPError | None = None) -> Fault:
+    """The first bytes of the stream; then its end, or an error."""
+    return changed(lambda body: then(body[:size], error))
+
+
+def cut_before_event(index: int, error: httpx.HTTPError | None = None) -> Fault:
+    """Whole events only."""
+    return changed(lambda body: then(b"\n\n".join([*body.split(b"\n\n")[:index], b""]), error))
+
+
+def split_at(offset: int) -> Fault:
+    return changed(lambda body: [part for part in (body[:offset], body[offset:]) if part])
+
+
+def byte_by_byte(pause: float = 0.0) -> Fault:
+    def chunks(body: bytes) -> Iterator[bytes]:
+        for byte in body:
+            time.sleep(pause)
+            yield bytes([byte])
+
+    return changed(chunks)
+
+
+def pings_only(seconds: float, *, events: int = 1) -> Fault:
+    """The first events, then nothing but pings for as long as anybody listens."""
+
+    def chunks(body: bytes) -> Iterator[bytes]:
+        yield b"\n\n".join([*body.split(b"\n\n")[:events], b""])
+        while True:
+            time.sleep(seconds)
+            yield PING
+
+    return changed(chunks)
+
+
+def silence(*, events: int = 1, seconds: float = 60.0) -> Fault:
+    """The first events, then nothing at all."""
+
+    def chunks(body: bytes) -> Iterator[bytes]:
+        yield b"\n\n".join([*body.split(b"\n\n")[:events], b""])
+        time.sleep(seconds)
+
+    return changed(chunks)
+
+
+def instead(status: int, body: str | bytes = "", **headers: str) -> Fault:
+    """Another answer, although the run was started."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def answer(start: Start) -> httpx.Response:
+        start()
+        return httpx.Response(status, content=body, headers=sent)
+
+    return answer
+
+
+gateway_timeout = instead(504, GATEWAY_TIMEOUT, content_type="text/html")
+
+
+def lost(error: httpx.HTTPError) -> Fault:
+    """The connection breaks before the answer begins."""
+
+    def answer(start: Start) -> httpx.Response:
+        start()
+        raise error
+
+    return answer
+
+
+def body_cut_after(size: int) -> Fault:
+    """A body that is shorter than it should be."""
+
+    def answer(start: Start) -> httpx.Response:
+        true = start()
+        body = true.read()
+        return httpx.Response(
+            true.status_code,
+            headers={"content-type": true.headers["content-type"]},
+            stream=ByteStream(then(body[:size], HUNG_UP)),
+        )
+
+    return answer
+
+
+def then(body: bytes, error: httpx.HTTPError | None) -> Iterator[bytes]:
+    if body:
+        yield body
+    if error:
+        raise error
