@@ -1,4 +1,4 @@
-"""Clients of the contract, in the same process and in a hurry."""
+"""Clients of the contract, in a hurry, and calls of a workflow that does little."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import httpx
 
-from conversation_analytics.dify import DifyClient
-from conversation_analytics_tests.services.dify_contract import KEY, DifyContract
+from conversation_analytics.dify import DifyClient, WorkflowRun
+from conversation_analytics_tests.services.dify_contract import KEY, DifyContract, Fault
 
 IDLE_SECONDS = 0.3
 RUN_SECONDS = 1.0
+INPUTS = {"text": "hello"}
+OUTPUTS = {"text": "<hello>"}
 
 
 def client_of(dify: DifyContract | str, **changes: Any) -> DifyClient:
@@ -28,3 +30,10 @@ def client_of(dify: DifyContract | str, **changes: Any) -> DifyClient:
         "transport": httpx.HTTPTransport() if at_address else httpx.MockTransport(dify.answer),
     }
     return DifyClient(**{**arguments, **changes})
+
+
+def run(dify: DifyContract, *met: Fault, mode: str = "streaming", **changes: Any) -> WorkflowRun:
+    """One call of the workflow, met with some faults."""
+    dify.faults.extend(met)
+    with client_of(dify, **changes) as client:
+        return client.run_workflow(INPUTS, "user", response_mode=mode)  # type: ignore[arg-type]

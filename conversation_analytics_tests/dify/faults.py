@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 import httpx
 
@@ -58,44 +59,57 @@ def cut_after(size: int, error: httpx.HTTPError | None = None) -> Fault:
     return changed(lambda body: then(body[:size], error))
 
 
+def first_events(start: Start, count: int) -> Iterator[bytes]:
+    """The first events, without waiting for those after them."""
+    response = start()
+    if count:
+        yield from islice(response.iter_raw(), count)
+
+
 def cut_before_event(index: int, error: httpx.HTTPError | None = None) -> Fault:
-    """Whole events only."""
-    return changed(lambda body: then(b"\n\n".join([*body.split(b"\n\n")[:index], b""]), error))
+    """Whole events only; then the end, or an error."""
+
+    def chunks(start: Start) -> Iterator[bytes]:
+        yield from first_events(start, index)
+        if error:
+            raise error
+
+    return lambda start: event_stream(chunks(start))
 
 
 def split_at(offset: int) -> Fault:
     return changed(lambda body: [part for part in (body[:offset], body[offset:]) if part])
 
 
-def byte_by_byte(pause: float = 0.0) -> Fault:
-    def chunks(body: bytes) -> Iterator[bytes]:
-        for byte in body:
+def byte_by_byte(pause: float) -> Fault:
+    def chunks(start: Start) -> Iterator[bytes]:
+        for byte in chain.from_iterable(start().iter_raw()):
             time.sleep(pause)
             yield bytes([byte])
 
-    return changed(chunks)
+    return lambda start: event_stream(chunks(start))
 
 
 def pings_only(seconds: float, *, events: int = 1) -> Fault:
     """The first events, then nothing but pings for as long as anybody listens."""
 
-    def chunks(body: bytes) -> Iterator[bytes]:
-        yield b"\n\n".join([*body.split(b"\n\n")[:events], b""])
+    def chunks(start: Start) -> Iterator[bytes]:
+        yield from first_events(start, events)
         while True:
             time.sleep(seconds)
             yield PING
 
-    return changed(chunks)
+    return lambda start: event_stream(chunks(start))
 
 
-def silence(*, events: int = 1, seconds: float = 60.0) -> Fault:
+def silence(seconds: float, *, events: int = 1) -> Fault:
     """The first events, then nothing at all."""
 
-    def chunks(body: bytes) -> Iterator[bytes]:
-        yield b"\n\n".join([*body.split(b"\n\n")[:events], b""])
+    def chunks(start: Start) -> Iterator[bytes]:
+        yield from first_events(start, events)
         time.sleep(seconds)
 
-    return changed(chunks)
+    return lambda start: event_stream(chunks(start))
 
 
 def instead(status: int, body: str | bytes = "", **headers: str) -> Fault:

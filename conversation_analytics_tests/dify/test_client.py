@@ -1,0 +1,177 @@
+"""What a call gives, and what it tells while it goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from conversation_analytics.dify import WorkflowRun
+from conversation_analytics_tests.dify import faults
+from conversation_analytics_tests.dify.clients import INPUTS, OUTPUTS, client_of, run
+from conversation_analytics_tests.services.dify_contract import TOKENS, App, DifyContract
+
+each_mode = pytest.mark.parametrize("mode", ["streaming", "blocking"])
+
+
+# --- What a run ends as -----------------------------------------------------------------------
+
+
+@each_mode
+def test_a_run_tells_its_result_and_how_it_was_had(mode: str) -> None:
+    dify = DifyContract()
+    told = run(dify, mode=mode)
+    [started] = dify.runs.values()
+    assert told == WorkflowRun(
+        run_id=started.run_id,
+        task_id=started.task_id,
+        status="succeeded",
+        outputs=OUTPUTS,
+        elapsed_seconds=1.25,
+        total_tokens=TOKENS,
+        total_price=Decimal("0.00042") if mode == "streaming" else None,
+        currency="USD" if mode == "streaming" else None,
+        obtained="streamed" if mode == "streaming" else "blocking",
+    )
+    assert told.succeeded
+    assert told.is_over
+
+
+@each_mode
+@pytest.mark.parametrize("status", ["failed", "stopped", "partial-succeeded", "paused"])
+def test_a_run_that_did_not_succeed_is_a_result_too(mode: str, status: str) -> None:
+    told = run(DifyContract(App(status=status)), mode=mode)
+    assert (told.status, told.succeeded, told.is_over) == (status, False, True)
+
+
+@each_mode
+def test_a_workflow_that_fails_tells_why(mode: str) -> None:
+    def fails(inputs: dict[str, Any]) -> dict[str, Any]:
+        raise ValueError("the model answered nonsense")
+
+    told = run(DifyContract(App(fails)), mode=mode)
+    assert (told.status, told.error, told.outputs) == ("failed", "the model answered nonsense", {})
+
+
+def test_a_run_that_waits_for_a_person_is_not_waited_for() -> None:
+    def pause(body: bytes) -> list[bytes]:
+        [first, *_] = body.split(b"\n\n")
+        ids = orjson.loads(first.removeprefix(b"data: "))
+        paused = {**ids, "event": "workflow_paused", "data": {"status": "paused"}}
+        return [first + b"\n\ndata: " + orjson.dumps(paused) + b"\n\n"]
+
+    dify = DifyContract()
+    told = run(dify, faults.changed(pause))
+    assert (told.status, told.run_id, told.obtained) == ("paused", *dify.runs, "streamed")
+
+
+def test_prices_of_all_nodes_are_added_up() -> None:
+    def twice(body: bytes) -> list[bytes]:
+        parts = body.split(b"\n\n")
+        [priced] = [part for part in parts if b"total_price" in part]
+        return [priced + b"\n\n" + body]
+
+    assert run(DifyContract(), faults.changed(twice)).total_price == Decimal("0.00084")
+
+
+def test_outputs_that_an_older_version_tells_as_text_are_read() -> None:
+    def as_text(start: Callable[[], httpx.Response]) -> httpx.Response:
+        details = start().json()
+        return httpx.Response(200, json={**details, "outputs": orjson.dumps(OUTPUTS).decode()})
+
+    dify = DifyContract()
+    dify.read_faults.append(as_text)
+    assert run(dify, faults.cut_before_event(2)).outputs == OUTPUTS
+
+
+# --- Ids are told early -----------------------------------------------------------------------
+
+
+def test_the_run_is_told_before_any_other_event_and_once() -> None:
+    told: list[str] = []
+    dify = DifyContract()
+    with client_of(dify) as client:
+        client.run_workflow(
+            INPUTS,
+            "user",
+            on_started=lambda run_id, task_id: told.append(f"{run_id} {task_id}"),
+            on_event=lambda event: told.append(event.kind),
+        )
+    [started] = dify.runs.values()
+    assert told[:2] == [f"{started.run_id} {started.task_id}", "workflow_started"]
+    assert len(set(told)) >= 6
+    assert sum(started.run_id in one for one in told) == 1
+
+
+def test_a_blocking_call_tells_its_run_when_it_is_over() -> None:
+    told: list[tuple[str, str | None]] = []
+    dify = DifyContract()
+    with client_of(dify) as client:
+        client.run_workflow(
+            INPUTS,
+            "user",
+            response_mode="blocking",
+            on_started=lambda *ids: told.append(ids),
+        )
+    [started] = dify.runs.values()
+    assert told == [(started.run_id, started.task_id)]
+
+
+def test_the_run_is_known_from_any_event_that_names_it() -> None:
+    dify = DifyContract()
+    late = faults.changed(lambda body: [b"\n\n".join(body.split(b"\n\n")[2:4]) + b"\n\n"])
+    assert run(dify, late).outputs == OUTPUTS
+    assert dify.starts == 1
+
+
+def test_an_error_of_the_caller_passes_and_starts_nothing_again() -> None:
+    dify = DifyContract()
+
+    def full_disk(run_id: str, task_id: str | None) -> None:
+        raise OSError("no space left")
+
+    with client_of(dify) as client, pytest.raises(OSError, match="no space left"):
+        client.run_workflow(INPUTS, "user", on_started=full_disk)
+    assert dify.starts == 1
+
+
+# --- Limits -----------------------------------------------------------------------------------
+
+
+def test_no_more_runs_go_on_at_once_than_are_allowed() -> None:
+    lock = threading.Lock()
+    now, most = 0, 0
+
+    def count(inputs: dict[str, Any]) -> dict[str, Any]:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        together.wait(0.01)
+        with lock:
+            now -= 1
+        return inputs
+
+    together = threading.Event()
+    dify = DifyContract(App(count))
+    with client_of(dify, max_concurrency=3) as client, ThreadPoolExecutor(12) as threads:
+        told = list(threads.map(lambda n: client.run_workflow({"text": n}, "user"), range(24)))
+    assert [one.outputs["text"] for one in told] == list(range(24))
+    assert most == 3
+
+
+def test_an_app_that_takes_fewer_runs_gets_them_one_after_the_other_and_is_paid_once_each() -> None:
+    dify = DifyContract(App(seconds=0.01, most_active=2))
+    with (
+        client_of(dify, max_concurrency=6, max_retries=50, retry_delay=0.005) as client,
+        ThreadPoolExecutor(6) as threads,
+    ):
+        told = list(threads.map(lambda n: client.run_workflow({"text": n}, "user"), range(12)))
+    assert [one.outputs["text"] for one in told] == [f"<{n}>" for n in range(12)]
+    assert dify.starts == 12
