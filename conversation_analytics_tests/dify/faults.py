@@ -103,11 +103,13 @@ def pings_only(seconds: float, *, events: int = 1) -> Fault:
 
 
 def silence(seconds: float, *, events: int = 1) -> Fault:
-    """The first events, then nothing at all."""
+    """The first events, then nothing for a while, then the others for those who are still there."""
 
     def chunks(start: Start) -> Iterator[bytes]:
-        yield from first_events(start, events)
+        stream = start().iter_raw()
+        yield from islice(stream, events)
         time.sleep(seconds)
+        yield from stream
 
     return lambda start: event_stream(chunks(start))
 

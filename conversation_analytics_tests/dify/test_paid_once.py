@@ -17,7 +17,7 @@ from conversation_analytics.errors import (
     DifyUnavailable,
 )
 from conversation_analytics_tests.dify import faults
-from conversation_analytics_tests.dify.clients import IDLE_SECONDS, OUTPUTS, client_of, run
+from conversation_analytics_tests.dify.clients import OUTPUTS, client_of, run
 from conversation_analytics_tests.services.dify_contract import App, DifyContract, Fault, Problem
 
 each_mode = pytest.mark.parametrize("mode", ["streaming", "blocking"])
@@ -236,11 +236,6 @@ def test_a_run_is_not_started_again_because_its_model_is_busy() -> None:
 
 
 # --- Time -------------------------------------------------------------------------------------
-
-
-def test_pings_keep_a_run_alive_for_longer_than_the_idle_timeout() -> None:
-    dify = DifyContract(App(seconds=3 * IDLE_SECONDS), ping_seconds=IDLE_SECONDS / 3)
-    assert run(dify).obtained == "streamed"
 
 
 def test_a_trickle_of_bytes_that_are_no_event_is_not_waited_for() -> None:

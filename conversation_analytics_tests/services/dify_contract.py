@@ -155,6 +155,7 @@ class DifyContract:
         calls: Method and path of everything asked for, in order.
         faults: What the next calls to run a workflow are met with, first to last.
         read_faults: The same for the next looks at a run.
+        upload_faults: The same for the next uploads.
         ping_seconds: Time between two pings; published are 10.
         gateway_seconds: Time after which the gateway gives up on a blocking call.
     """
@@ -172,6 +173,7 @@ class DifyContract:
         self.calls: list[tuple[str, str]] = []
         self.faults: deque[Fault] = deque()
         self.read_faults: deque[Fault] = deque()
+        self.upload_faults: deque[Fault] = deque()
         self.ping_seconds = ping_seconds
         self.gateway_seconds = gateway_seconds
         self._lock = threading.Lock()
@@ -186,24 +188,27 @@ class DifyContract:
         return len(self.runs)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request."""
+        """Answer a request; the answer's body is still to be read, as one over a network is."""
         path = request.url.path.removeprefix("/v1")
         with self._lock:
             self.calls.append((request.method, path))
         try:
-            app = self._authorized(request)
-            match request.method, path.strip("/").split("/"):
-                case "POST", ["workflows", "run"]:
-                    return _met(self.faults, lambda: self._run(app, request))
-                case "GET", ["workflows", "run", run_id]:
-                    return _met(self.read_faults, lambda: self._details(app, run_id))
-                case "POST", ["workflows", "tasks", task_id, "stop"]:
-                    return self._stop(app, task_id, request)
-                case "POST", ["files", "upload"]:
-                    return self._upload(request)
-            raise Problem(404, "not_found", "The requested URL was not found on the server.")
+            return _unread(self._answer(request, path))
         except Problem as problem:
-            return problem.response()
+            return _unread(problem.response())
+
+    def _answer(self, request: httpx.Request, path: str) -> httpx.Response:
+        app = self._authorized(request)
+        match request.method, path.strip("/").split("/"):
+            case "POST", ["workflows", "run"]:
+                return _met(self.faults, lambda: self._run(app, request))
+            case "GET", ["workflows", "run", run_id]:
+                return _met(self.read_faults, lambda: self._details(app, run_id))
+            case "POST", ["workflows", "tasks", task_id, "stop"]:
+                return self._stop(app, task_id, request)
+            case "POST", ["files", "upload"]:
+                return _met(self.upload_faults, lambda: self._upload(request))
+        raise Problem(404, "not_found", "The requested URL was not found on the server.")
 
     def _authorized(self, request: httpx.Request) -> App:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -343,6 +348,13 @@ def _met(faults: deque[Fault], answer: Callable[[], httpx.Response]) -> httpx.Re
     except IndexError:
         return answer()
     return fault(answer)
+
+
+def _unread(response: httpx.Response) -> httpx.Response:
+    if not response.is_stream_consumed:
+        return response
+    chunks = iter([response.content] if response.content else [])
+    return httpx.Response(response.status_code, headers=response.headers, stream=ByteStream(chunks))
 
 
 def _check_mode(app: App) -> None:
