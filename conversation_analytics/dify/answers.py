@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from httpx_sse import EventSource
@@ -31,7 +31,7 @@ class Answer:
     """
 
     def __init__(self, response: httpx.Response, *, seconds: float) -> None:
-        self._body = _TimedBody(response.stream, seconds)
+        self._body = _TimedBody(cast("httpx.SyncByteStream", response.stream), seconds)
         response.stream = self._body
         self._response = response
 
@@ -85,11 +85,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 class _TimedBody(httpx.SyncByteStream):
     """Passes a body on until its time is over, and keeps how it began."""
 
-    def __init__(
-        self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, seconds: float
-    ) -> None:
-        if not isinstance(stream, httpx.SyncByteStream):
-            raise TypeError("a synchronous client's answer is needed")
+    def __init__(self, stream: httpx.SyncByteStream, seconds: float) -> None:
         self._stream = stream
         self._seconds = seconds
         self._end = time.monotonic() + seconds

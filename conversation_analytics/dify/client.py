@@ -13,7 +13,7 @@ import httpx
 
 from conversation_analytics.dify.answers import Answer, BadAnswer, json_object
 from conversation_analytics.dify.connection import AnswerLost, Connection
-from conversation_analytics.dify.events import Event
+from conversation_analytics.dify.events import Event, event_of
 from conversation_analytics.dify.files import (
     FileInput,
     LocalFile,
@@ -289,7 +289,7 @@ class DifyClient:
         details = found.get("data")
         if not isinstance(details, dict):
             raise self._connection.refused(found, run_id=None, task_id=None)
-        progress.note(Event("", found.get("workflow_run_id"), found.get("task_id")))
+        progress.note(event_of(found))
         return progress.run(details, obtained="blocking")
 
     def _look(self, progress: Progress, run_id: str) -> WorkflowRun:

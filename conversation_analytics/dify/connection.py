@@ -167,7 +167,8 @@ class Connection:
                 raise self._unavailable(problem) from error
             raise AnswerLost(problem) from error
 
-    def _failure(self, response: httpx.Response, answer: Answer) -> Exception:
+    def _failure(self, response: httpx.Response, answer: Answer) -> DifyError | BadAnswer:
+        """What an unsuccessful answer amounts to: a refusal, or a failure on the way."""
         status = response.status_code
         if response.is_redirect:
             target = response.headers.get("location", "elsewhere")
@@ -175,11 +176,14 @@ class Connection:
                 f"Dify at {self.location} redirects to {target}: set DIFY_BASE_URL to where the "
                 "server really is."
             )
-        found = said(answer.read(), status, secret=self._api_key)
+        try:
+            body = answer.read()
+        except (httpx.HTTPError, BadAnswer):
+            body = answer.beginning
+        found = said(body, status, secret=self._api_key)
         retry_after = _retry_after(response)
-        if status == httpx.codes.SERVICE_UNAVAILABLE and retry_after is not None:
-            found = Said(httpx.codes.TOO_MANY_REQUESTS, found.code, found.message)
-        elif not found.is_refusal:
+        asks_for_later = status == httpx.codes.SERVICE_UNAVAILABLE and retry_after is not None
+        if not found.is_refusal and not asks_for_later:
             return BadAnswer(str(found))
         return self._refusal(found, retry_after=retry_after)
 
@@ -199,7 +203,8 @@ class Connection:
     def _pause(self, error: DifyBusy | DifyUnavailable, tried: int) -> float:
         """Seconds to wait: what Dify asks for, else twice as long each time, less a jitter."""
         if isinstance(error, DifyBusy) and error.retry_after is not None:
-            self._rate.hold(min(error.retry_after, MAX_WAIT_SECONDS))
+            if error.retry_after <= MAX_WAIT_SECONDS:
+                self._rate.hold(error.retry_after)
             return error.retry_after
         wait: float = self._retry_delay * 2**tried * random.uniform(0.75, 1)  # noqa: S311
         return min(wait, MAX_WAIT_SECONDS)

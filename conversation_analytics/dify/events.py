@@ -61,13 +61,24 @@ def decoded(messages: Iterable[ServerSentEvent]) -> Iterator[Event]:
         if not message.data:
             yield Event(message.event)  # a ping has no data
         elif payload := _object(message.data):
-            yield Event(
-                kind=_text(payload.get("event")) or message.event,
-                run_id=_text(payload.get("workflow_run_id")),
-                task_id=_text(payload.get("task_id")),
-                payload=payload,
-                damaged=_REPLACEMENT in message.data,
-            )
+            yield event_of(payload, kind=message.event, damaged=_REPLACEMENT in message.data)
+
+
+def event_of(payload: dict[str, Any], *, kind: str = "", damaged: bool = False) -> Event:
+    """An event, from all that it says.
+
+    Args:
+        payload: what it says.
+        kind: its kind, if it does not say that itself.
+        damaged: see `Event`.
+    """
+    return Event(
+        kind=_text(payload.get("event")) or kind,
+        run_id=_text(payload.get("workflow_run_id")),
+        task_id=_text(payload.get("task_id")),
+        payload=payload,
+        damaged=damaged,
+    )
 
 
 def _object(data: str) -> dict[str, Any]:

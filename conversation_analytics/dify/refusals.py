@@ -79,6 +79,7 @@ _BY_STATUS: dict[int, _Meaning] = {
     413: (DifyCallRefused, "Give less text or a smaller file, or raise the proxy's limit."),
     425: (DifyBusy, _LATER),
     429: (DifyBusy, _LATER),
+    503: (DifyBusy, _LATER),
 }
 _ANY_OTHER: _Meaning = (DifyCallRefused, _INPUTS)
 

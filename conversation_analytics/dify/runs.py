@@ -14,8 +14,7 @@ from conversation_analytics.dify.events import Event
 Obtained = Literal["streamed", "blocking", "read_back"]
 OnStarted = Callable[[str, str | None], None]
 
-# A paused run waits for a person, and may do so for days.
-_OVER = frozenset({"succeeded", "partial-succeeded", "failed", "stopped", "paused"})
+_GOING_ON = frozenset({"scheduled", "running"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +53,8 @@ class WorkflowRun:
 
     @property
     def is_over(self) -> bool:
-        """Whether waiting for it any longer is of no use."""
-        return self.status in _OVER
+        """Whether waiting for it is of no use, as for a paused one, which waits for a person."""
+        return self.status not in _GOING_ON
 
 
 @dataclass(slots=True)
@@ -102,13 +101,16 @@ class Progress:
             obtained: how they were had.
 
         Raises:
-            BadAnswer: they have no id or no status, or outputs that are not named.
+            BadAnswer: they have no id or no status, or outputs that are not named, or tell of a run
+                that goes on in the place of its result.
         """
         run_id = self.run_id or details.get("id")
         status = details.get("status")
         if not (isinstance(run_id, str) and run_id and isinstance(status, str) and status):
             raise BadAnswer("a run without an id or a status")
         self.started(run_id)
+        if status in _GOING_ON and obtained != "read_back":
+            raise BadAnswer(f"the result of a run that is {status}")
         tokens = _number(details.get("total_tokens"))
         return WorkflowRun(
             run_id=run_id,
@@ -137,7 +139,7 @@ def _outputs(value: Any) -> dict[str, Any]:
     if value is None or value == "":
         return {}
     if isinstance(value, str):
-        return json_object(value.encode())
+        return json_object(value.encode(errors="surrogatepass"))
     if not isinstance(value, dict):
         raise BadAnswer("outputs that are not named")
     return value

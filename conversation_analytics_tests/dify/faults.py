@@ -33,6 +33,12 @@ def turned_down(status: int, code: str = "", message: str = "", **headers: str) 
     return lambda start: Problem(status, code, message, sent).response()
 
 
+def turned_down_and_cut_after(size: int, status: int) -> Fault:
+    body = Problem(status, "too_many_requests", "Too many requests.").response().read()
+    cut = then(body[:size], HUNG_UP)
+    return lambda start: httpx.Response(status, stream=ByteStream(cut))
+
+
 def unreachable(start: Start) -> httpx.Response:
     raise httpx.ConnectError("connection refused")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -90,6 +91,28 @@ def test_outputs_that_an_older_version_tells_as_text_are_read() -> None:
     assert run(dify, faults.cut_before_event(2)).outputs == OUTPUTS
 
 
+def test_outputs_may_hold_half_a_surrogate_pair_even_as_text() -> None:
+    dify = DifyContract()
+    body = b'{"id": "r", "status": "succeeded", "outputs": "{\\"text\\": \\"\\ud83d\\"}"}'
+    dify.read_faults.append(lambda start: httpx.Response(200, content=body))
+    assert run(dify, faults.cut_before_event(2)).outputs == {"text": "\ud83d"}
+
+
+@pytest.mark.parametrize("value", [None, True, "many", [], "NaN", "inf"])
+def test_figures_that_are_none_are_left_out(value: object) -> None:
+    def odd(body: bytes) -> list[bytes]:
+        odd_value = orjson.dumps(value)
+        return [
+            body.replace(b'"total_tokens":150', b'"total_tokens":' + odd_value)
+            .replace(b'"elapsed_time":1.25', b'"elapsed_time":' + odd_value)
+            .replace(b'"total_price":"0.00042"', b'"total_price":' + odd_value)
+        ]
+
+    told = run(DifyContract(), faults.changed(odd))
+    assert told.outputs == OUTPUTS
+    assert (told.total_tokens, told.elapsed_seconds, told.total_price) == (None, None, None)
+
+
 # --- Ids are told early -----------------------------------------------------------------------
 
 
@@ -142,6 +165,20 @@ def test_an_error_of_the_caller_passes_and_starts_nothing_again() -> None:
 
 
 # --- Limits -----------------------------------------------------------------------------------
+
+
+def test_calls_are_not_started_faster_than_allowed() -> None:
+    began = time.monotonic()
+    with client_of(DifyContract(), calls_per_minute=1200) as client:
+        for _ in range(3):
+            client.run_workflow(INPUTS, "user")
+    assert time.monotonic() - began >= 0.1
+
+
+def test_dify_is_left_alone_for_as_long_as_it_asks() -> None:
+    began = time.monotonic()
+    run(DifyContract(), faults.turned_down(429, "too_many_requests", retry_after="1"))
+    assert time.monotonic() - began >= 1
 
 
 def test_no_more_runs_go_on_at_once_than_are_allowed() -> None:

@@ -115,7 +115,9 @@ def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
         client_of(DifyContract(), api_key=key)
 
 
-@pytest.mark.parametrize("url", ["", "dify", "ftp://dify/v1", "https://", "http://", "//dify/v1"])
+@pytest.mark.parametrize(
+    "url", ["", "dify", "ftp://dify/v1", "https://", "http://", "//dify/v1", "http://a\x00"]
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="DIFY_BASE_URL must be a URL"):
         client_of(DifyContract(), base_url=url)

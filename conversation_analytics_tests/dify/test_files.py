@@ -129,9 +129,10 @@ def test_an_upload_that_was_lost_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("text")
     dify = DifyContract(App(lambda inputs: inputs))
-    dify.upload_faults.extend([faults.lost(faults.RESET), faults.instead(502)])
+    no_id = faults.instead(201, "{}")
+    dify.upload_faults.extend([faults.lost(faults.RESET), faults.instead(502), no_id])
     given(client_of(dify), file=LocalFile(path))
-    assert (len(dify.files), dify.starts) == (3, 1)
+    assert (len(dify.files), dify.starts) == (4, 1)
 
 
 def test_a_running_run_can_be_stopped() -> None:

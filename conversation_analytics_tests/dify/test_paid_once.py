@@ -10,6 +10,7 @@ import pytest
 from conversation_analytics.errors import (
     DifyAccessDenied,
     DifyBusy,
+    DifyCallRefused,
     DifyError,
     DifyOutcomeUnknown,
     DifyRunNotFound,
@@ -35,6 +36,7 @@ NOTHING_STARTED: dict[str, Fault] = {
     "408": faults.instead_of_a_start(408, ""),
     "425": faults.instead_of_a_start(425, ""),
     "503 with seconds to wait": faults.instead_of_a_start(503, "down", retry_after="0"),
+    "429 cut short": faults.turned_down_and_cut_after(10, 429),
     "too many requests as an event": faults.instead_of_a_start(
         200,
         'data: {"event": "error", "code": "too_many_requests", "status": 429}\n\n',
@@ -86,6 +88,11 @@ OUTCOME_UNKNOWN: dict[str, Fault] = {
     "an empty stream": faults.instead(200, content_type="text/event-stream"),
     "HTML as a stream": faults.instead(200, faults.LOGIN_PAGE, content_type="text/event-stream"),
     "JSON of something else": faults.instead(200, '{"msg": "ok"}', content_type="application/json"),
+    "ids that are none": faults.instead(
+        200,
+        '{"workflow_run_id": 7, "task_id": [], "data": {"status": "succeeded"}}',
+        content_type="application/json",
+    ),
     "a list": faults.instead(200, "[]", content_type="application/json"),
     "pings alone": faults.pings_only(0.01, events=0),
     "an error event of the server": faults.instead(
@@ -121,6 +128,11 @@ READ_BACK: dict[str, Fault] = {
     ),
     "a result without a status": faults.changed(
         lambda body: [body.replace(b'"status":"succeeded"', b'"state":"succeeded"')]
+    ),
+    "a result of a run that goes on": faults.changed(
+        lambda body: [
+            body.replace(b'"status":"succeeded","inputs"', b'"status":"running","inputs"')
+        ]
     ),
     "bytes that are no UTF-8": faults.changed(lambda body: [body.replace(b"<", b"\xff")]),
     "an error event of the server": faults.changed(
@@ -158,6 +170,9 @@ LOOKS: dict[str, Fault] = {
     "cut short": faults.body_cut_after(20),
     "not there yet": faults.turned_down(404, "not_found", "Workflow run not found."),
     "not there yet in an older version": faults.instead_of_a_start(200, '{"id": null}'),
+    "outputs without names": faults.instead_of_a_start(
+        200, '{"id": "r", "status": "succeeded", "outputs": ["text"]}'
+    ),
     "outputs that are none": faults.instead_of_a_start(
         200, '{"id": "r", "status": "succeeded", "outputs": "{"}'
     ),
@@ -217,6 +232,13 @@ def test_a_key_that_was_withdrawn_meanwhile_is_told() -> None:
     dify = DifyContract()
     dify.read_faults.append(faults.turned_down(401, "unauthorized"))
     with pytest.raises(DifyAccessDenied):
+        run(dify, cut)
+
+
+def test_a_run_that_a_proxy_hides_is_told() -> None:
+    dify = DifyContract()
+    dify.read_faults.append(faults.instead_of_a_start(404, faults.LOGIN_PAGE))
+    with pytest.raises(DifyCallRefused, match="DIFY_BASE_URL"):
         run(dify, cut)
 
 

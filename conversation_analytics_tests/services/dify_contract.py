@@ -36,7 +36,7 @@ TOKENS = 150
 PRICE = "0.00042"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Problem(Exception):
     """An error in the envelope that Dify puts all of them in."""
 
