@@ -34,9 +34,11 @@ def turned_down(status: int, code: str = "", message: str = "", **headers: str) 
 
 
 def turned_down_and_cut_after(size: int, status: int) -> Fault:
-    body = Problem(status, "too_many_requests", "Too many requests.").response().read()
-    cut = then(body[:size], HUNG_UP)
-    return lambda start: httpx.Response(status, stream=ByteStream(cut))
+    def answer(start: Start) -> httpx.Response:
+        body = Problem(status, "too_many_requests", "Too many requests.").response().read()
+        return httpx.Response(status, stream=ByteStream(then(body[:size], HUNG_UP)))
+
+    return answer
 
 
 def unreachable(start: Start) -> httpx.Response:

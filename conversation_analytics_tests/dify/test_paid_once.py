@@ -6,6 +6,8 @@ import time
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conversation_analytics.errors import (
     DifyAccessDenied,
@@ -185,6 +187,29 @@ def test_a_look_that_fails_is_repeated(fault: Fault) -> None:
     dify.read_faults.extend([fault, fault])
     told = run(dify, cut)
     assert (told.outputs, dify.starts) == (OUTPUTS, 1)
+
+
+QUICK = (READ_BACK.keys() | OUTCOME_UNKNOWN.keys()) - {"pings alone"}
+
+
+@settings(max_examples=100)
+@given(
+    before=st.lists(st.sampled_from(sorted(NOTHING_STARTED)), max_size=3),
+    broken=st.sampled_from(sorted(QUICK)),
+    looks=st.lists(st.sampled_from(sorted(LOOKS)), max_size=3),
+)
+def test_whatever_comes_together_nothing_is_paid_twice_and_nothing_known_is_lost(
+    before: list[str], broken: str, looks: list[str]
+) -> None:
+    dify = DifyContract()
+    dify.read_faults.extend(LOOKS[name] for name in looks)
+    met = [NOTHING_STARTED[name] for name in before]
+    if broken in READ_BACK:
+        assert run(dify, *met, READ_BACK[broken]).outputs == OUTPUTS
+    else:
+        with pytest.raises(DifyOutcomeUnknown):
+            run(dify, *met, OUTCOME_UNKNOWN[broken])
+    assert dify.starts == 1
 
 
 def test_a_run_that_does_not_end_in_time_is_left_for_later() -> None:
