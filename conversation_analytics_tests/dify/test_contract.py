@@ -31,7 +31,7 @@ def told(body: bytes) -> list[Event]:
 
 
 def test_a_stream_tells_a_run_from_its_start_to_its_end() -> None:
-    dify = DifyContract(App(seconds=0.05), ping_seconds=0.01)
+    dify = DifyContract(App(seconds=0.3), ping_seconds=0.01)
     answer = http(dify).post("/workflows/run", json=CALL)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert PING in answer.content

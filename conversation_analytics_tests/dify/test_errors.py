@@ -104,6 +104,11 @@ def test_the_words_of_a_page_are_shown_in_one_line_and_not_at_length() -> None:
     assert len(str(raised.value)) < 600
 
 
+def test_as_much_as_came_of_a_refusal_is_shown() -> None:
+    with pytest.raises(DifyCallRefused, match=r'HTTP 418: {"code'):
+        run(DifyContract(), faults.turned_down_and_cut_after(12, 418))
+
+
 def test_the_setting_that_a_key_is_from_is_named() -> None:
     with pytest.raises(DifyAccessDenied, match="DIFY_TRANSLATE_API_KEY"):
         run(DifyContract(), api_key="app-another", key_name="DIFY_TRANSLATE_API_KEY")

@@ -134,33 +134,35 @@ def test_a_blocking_answer_that_is_cut_short_is_left_to_the_caller(
 def test_a_gateway_that_gives_up_on_a_blocking_call_does_not_end_its_run(
     dify: DifyContract, url: str
 ) -> None:
-    dify.app.seconds, dify.gateway_seconds = 0.1, 0.05
+    dify.app.seconds, dify.gateway_seconds = 60, 0.05
     with client_of(url) as client:
         with pytest.raises(DifyOutcomeUnknown, match="504"):
             client.run_workflow(INPUTS, "user", response_mode="blocking")
-        [run_id] = dify.runs
-        assert client.wait_for_run(run_id).outputs == {"text": "<hello>"}
+        [run] = dify.runs.values()
+        assert client.read_run(run.run_id).status == "running"
+        run.end()
+        assert client.wait_for_run(run.run_id).outputs == {"text": "<hello>"}
     assert dify.starts == 1
 
 
 def test_a_run_goes_on_when_its_client_has_gone(dify: DifyContract, url: str) -> None:
-    dify.app.seconds = 0.2
+    dify.app.seconds = 60
     dify.faults.append(faults.pings_only(0.01))
-    with client_of(url, run_timeout=0.05) as client:
-        with pytest.raises(DifyRunUnfinished) as raised:
-            client.run_workflow(INPUTS, "user")
-        assert raised.value.run_id
+    with client_of(url, run_timeout=0.05) as client, pytest.raises(DifyRunUnfinished) as raised:
+        client.run_workflow(INPUTS, "user")
+    [run] = dify.runs.values()
+    run.end()
     with client_of(url) as client:
-        assert client.wait_for_run(raised.value.run_id).outputs == {"text": "<hello>"}
-    assert dify.starts == 1
+        assert client.wait_for_run(run.run_id).outputs == {"text": "<hello>"}
+    assert (raised.value.run_id, dify.starts) == (run.run_id, 1)
 
 
 SILENT: dict[str, Fault] = {
-    "silence": faults.silence(1.5),
+    "silence": faults.silence(2.5),
     "pings alone": faults.pings_only(0.05),
 }
 SILENT_AT_ONCE: dict[str, Fault] = {
-    "silence": faults.silence(1.5, events=0),
+    "silence": faults.silence(2.5, events=0),
     "pings alone": faults.pings_only(0.05, events=0),
 }
 
@@ -170,7 +172,7 @@ def test_a_stream_that_tells_nothing_more_is_not_waited_for(
     dify: DifyContract, url: str, fault: Fault
 ) -> None:
     dify.faults.append(fault)
-    with client_of(url, idle_timeout=0.5, run_timeout=0.5) as client:
+    with client_of(url, idle_timeout=1.0, run_timeout=1.0) as client:
         told = client.run_workflow(INPUTS, "user")
     assert (told.obtained, dify.starts) == ("read_back", 1)
 
@@ -180,7 +182,7 @@ def test_a_stream_that_tells_nothing_at_all_is_not_waited_for(
     dify: DifyContract, url: str, fault: Fault
 ) -> None:
     dify.faults.append(fault)
-    client = client_of(url, idle_timeout=0.5, run_timeout=0.5)
+    client = client_of(url, idle_timeout=1.0, run_timeout=1.0)
     with client, pytest.raises(DifyOutcomeUnknown):
         client.run_workflow(INPUTS, "user")
     assert dify.starts == 1
@@ -189,8 +191,8 @@ def test_a_stream_that_tells_nothing_at_all_is_not_waited_for(
 def test_pings_keep_a_run_alive_for_longer_than_the_idle_timeout(
     dify: DifyContract, url: str
 ) -> None:
-    dify.app.seconds, dify.ping_seconds = 1.5, 0.2
-    with client_of(url, idle_timeout=1.0) as client:
+    dify.app.seconds, dify.ping_seconds = 2.5, 0.2
+    with client_of(url, idle_timeout=2.0) as client:
         assert client.run_workflow(INPUTS, "user").obtained == "streamed"
 
 

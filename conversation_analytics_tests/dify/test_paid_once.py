@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 
 import httpx
 import pytest
@@ -114,7 +114,7 @@ def test_a_call_that_may_have_been_paid_is_never_made_again(fault: Fault, mode: 
 
 
 def test_a_blocking_call_that_its_gateway_gives_up_on_is_never_made_again() -> None:
-    dify = DifyContract(App(seconds=0.1), gateway_seconds=0.05)
+    dify = DifyContract(App(seconds=60), gateway_seconds=0.05)
     with pytest.raises(DifyOutcomeUnknown, match="504"):
         run(dify, mode="blocking")
     assert dify.starts == 1
@@ -157,10 +157,19 @@ def test_a_run_that_is_known_is_read_back(fault: Fault) -> None:
 
 
 def test_a_run_that_goes_on_is_waited_for() -> None:
-    dify = DifyContract(App(seconds=0.1))
+    def look(start: faults.Start) -> httpx.Response:
+        return start()
+
+    def look_at_its_end(start: faults.Start) -> httpx.Response:
+        for started in dify.runs.values():
+            started.end()
+        return start()
+
+    dify = DifyContract(App(seconds=60))
+    dify.read_faults.extend([look, look, look_at_its_end])
     told = run(dify, cut)
     assert (told.status, told.outputs, dify.starts) == ("succeeded", OUTPUTS, 1)
-    assert len(dify.calls) > 3
+    assert len(dify.calls) == 4
 
 
 LOOKS: dict[str, Fault] = {
@@ -218,7 +227,7 @@ def test_a_run_that_does_not_end_in_time_is_left_for_later() -> None:
         run(dify, faults.pings_only(0.01), run_timeout=0.05)
     [started] = dify.runs.values()
     assert (raised.value.run_id, raised.value.task_id) == (started.run_id, started.task_id)
-    started.ends_at = time.monotonic()
+    started.end()
     with client_of(dify) as client:
         assert client.wait_for_run(started.run_id).outputs == OUTPUTS
     assert dify.starts == 1
@@ -241,6 +250,28 @@ def test_a_run_that_is_not_there_is_looked_for_only_so_often() -> None:
         client.wait_for_run("a%2Fb")
     assert raised.value.run_id == "a%2Fb"
     assert len(dify.calls) == 4
+
+
+def test_older_versions_have_other_words_for_a_run_that_is_not_there() -> None:
+    dify = DifyContract()
+    nothing = '{"id": null, "status": null, "outputs": null}'
+    dify.read_faults.append(faults.instead_of_a_start(200, nothing))
+    with client_of(dify) as client, pytest.raises(DifyRunNotFound):
+        client.read_run("r")
+
+
+@pytest.mark.parametrize("odd", ["r?x=1", "r#x", "r/x", "../r"])
+def test_no_id_leads_to_another_address(odd: str) -> None:
+    dify = DifyContract()
+    with client_of(dify) as client:
+        with pytest.raises(DifyRunNotFound):
+            client.read_run(odd)
+        with contextlib.suppress(DifyCallRefused):  # no task of Dify's has such an id
+            client.stop(odd, "user")
+    assert dify.calls == [
+        ("GET", f"/workflows/run/{odd}"),
+        ("POST", f"/workflows/tasks/{odd}/stop"),
+    ]
 
 
 def test_a_run_can_be_looked_at_while_it_goes_on() -> None:

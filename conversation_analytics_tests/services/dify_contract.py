@@ -100,6 +100,10 @@ class Run:
     def is_over(self) -> bool:
         return time.monotonic() >= self.ends_at
 
+    def end(self) -> None:
+        """Let it be over now."""
+        self.ends_at = time.monotonic()
+
     def details(self) -> dict[str, Any]:
         """What `GET /workflows/run/{id}` tells."""
         over = self.is_over
@@ -297,7 +301,8 @@ class DifyContract:
             raise Problem(400, "invalid_param", "Arg user must be provided.")
         for run in self.runs.values():
             if (run.task_id, run.user) == (task_id, user) and not run.is_over:
-                run.status, run.outputs, run.ends_at = "stopped", {}, time.monotonic()
+                run.status, run.outputs = "stopped", {}
+                run.end()
         return httpx.Response(200, json={"result": "success"})
 
     def _upload(self, request: httpx.Request) -> httpx.Response:
