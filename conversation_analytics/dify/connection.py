@@ -45,6 +45,17 @@ class AnswerLost(Exception):
     """A request was sent, and what came of it cannot be told. Never leaves this folder."""
 
 
+class _Again(Exception):
+    """Nothing has come of a request, so it may be made again; else `error` is what to raise.
+
+    It is no `DifyError`, so that one from a caller's function is never taken for it.
+    """
+
+    def __init__(self, error: DifyBusy | DifyUnavailable) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Connection:
     """Requests to one app; safe to use from several threads."""
 
@@ -121,17 +132,17 @@ class Connection:
             try:
                 request = self._http.build_request(method, path, timeout=timeout, **content)
                 return self._once(request, read, repeatable=repeatable, seconds=seconds)
-            except (DifyBusy, DifyUnavailable) as error:
-                pause = self._pause(error, tried)
-                if tried == self.max_retries or error.run_id or pause > MAX_WAIT_SECONDS:
-                    raise
+            except _Again as again:
+                pause = self._pause(again.error, tried)
+                if tried == self.max_retries or pause > MAX_WAIT_SECONDS:
+                    raise again.error from again.__cause__
             tried += 1
             time.sleep(pause)
 
     def refused(
         self, envelope: dict[str, Any], *, run_id: str | None, task_id: str | None
-    ) -> DifyError:
-        """The error that an error's envelope in a body or an event amounts to.
+    ) -> Exception:
+        """What to raise for an error's envelope in a body or an event that claims success.
 
         Raises:
             BadAnswer: it does not say that the call was turned down.
@@ -167,8 +178,8 @@ class Connection:
                 raise self._unavailable(problem) from error
             raise AnswerLost(problem) from error
 
-    def _failure(self, response: httpx.Response, answer: Answer) -> DifyError | BadAnswer:
-        """What an unsuccessful answer amounts to: a refusal, or a failure on the way."""
+    def _failure(self, response: httpx.Response, answer: Answer) -> Exception:
+        """What to raise for an unsuccessful answer: a refusal, or a failure on the way."""
         status = response.status_code
         if response.is_redirect:
             target = response.headers.get("location", "elsewhere")
@@ -187,17 +198,22 @@ class Connection:
             return BadAnswer(str(found))
         return self._refusal(found, retry_after=retry_after)
 
-    def _refusal(self, found: Said, *, retry_after: float | None = None, **ids: Any) -> DifyError:
+    def _refusal(
+        self, found: Said, *, retry_after: float | None = None, **ids: str | None
+    ) -> DifyError | _Again:
         error = refusal(found, location=self.location, key_name=self.key_name, **ids)
         if isinstance(error, DifyBusy):
             error.retry_after = retry_after
+            return error if error.run_id else _Again(error)
         return error
 
-    def _unavailable(self, what: str) -> DifyUnavailable:
-        return DifyUnavailable(
-            f"Dify at {self.location} {what}, {self.max_retries + 1} times asked. Check "
-            "DIFY_BASE_URL and that the server runs; MAX_RETRIES and RETRY_DELAY say how patient "
-            "to be."
+    def _unavailable(self, what: str) -> _Again:
+        return _Again(
+            DifyUnavailable(
+                f"Dify at {self.location} {what}, {self.max_retries + 1} times asked. Check "
+                "DIFY_BASE_URL and that the server runs; MAX_RETRIES and RETRY_DELAY say how "
+                "patient to be."
+            )
         )
 
     def _pause(self, error: DifyBusy | DifyUnavailable, tried: int) -> float:

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from conversation_analytics.dify import WorkflowRun
+from conversation_analytics.errors import DifyBusy, DifyUnavailable
 from conversation_analytics_tests.dify import faults
 from conversation_analytics_tests.dify.clients import INPUTS, OUTPUTS, client_of, run
 from conversation_analytics_tests.services.dify_contract import TOKENS, App, DifyContract
@@ -153,15 +154,20 @@ def test_the_run_is_known_from_any_event_that_names_it() -> None:
     assert dify.starts == 1
 
 
-def test_an_error_of_the_caller_passes_and_starts_nothing_again() -> None:
+@pytest.mark.parametrize("error", [OSError("full"), DifyUnavailable("down"), DifyBusy("busy")])
+@pytest.mark.parametrize("told", ["on_started", "on_event"])
+def test_an_error_of_the_caller_passes_and_nothing_is_started_again(
+    told: str, error: Exception
+) -> None:
     dify = DifyContract()
 
-    def full_disk(run_id: str, task_id: str | None) -> None:
-        raise OSError("no space left")
+    def fails(*_: object) -> None:
+        raise error
 
-    with client_of(dify) as client, pytest.raises(OSError, match="no space left"):
-        client.run_workflow(INPUTS, "user", on_started=full_disk)
-    assert dify.starts == 1
+    with client_of(dify) as client, pytest.raises(type(error)) as raised:
+        client.run_workflow(INPUTS, "user", **{told: fails})  # type: ignore[arg-type]
+    assert raised.value is error
+    assert (dify.starts, len(dify.calls)) == (1, 1)
 
 
 # --- Limits -----------------------------------------------------------------------------------

@@ -242,17 +242,32 @@ def test_many_threads_share_a_client(dify: DifyContract, url: str) -> None:
     assert dify.starts == 80
 
 
-def test_the_key_never_leaves_the_header(dify: DifyContract, url: str) -> None:
-    seen: list[httpx.Request] = []
+class Recording(httpx.HTTPTransport):
+    """Keeps what is sent."""
 
-    class Recording(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            seen.append(request)
-            return super().handle_request(request)
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[httpx.Request] = []
 
-    with client_of(url, transport=Recording()) as client:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        return super().handle_request(request)
+
+
+def test_the_key_is_sent_in_its_header_alone(dify: DifyContract, url: str) -> None:
+    network = Recording()
+    with client_of(url, transport=network) as client:
         client.run_workflow(INPUTS, "user")
-    [request] = seen
+    [request] = network.sent
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in str(request.url)
     assert KEY.encode() not in request.read()
+
+
+def test_streams_are_asked_for_uncompressed_so_that_nobody_holds_them_back(
+    dify: DifyContract, url: str
+) -> None:
+    network = Recording()
+    with client_of(url, transport=network) as client:
+        client.run_workflow(INPUTS, "user")
+    assert network.sent[0].headers["accept-encoding"] == "identity"

@@ -227,6 +227,7 @@ def test_a_run_that_does_not_end_in_time_is_left_for_later() -> None:
         run(dify, faults.pings_only(0.01), run_timeout=0.05)
     [started] = dify.runs.values()
     assert (raised.value.run_id, raised.value.task_id) == (started.run_id, started.task_id)
+    assert len(dify.calls) == 2, "time that the stream took is not given again"
     started.end()
     with client_of(dify) as client:
         assert client.wait_for_run(started.run_id).outputs == OUTPUTS
@@ -255,7 +256,7 @@ def test_a_run_that_is_not_there_is_looked_for_only_so_often() -> None:
 def test_older_versions_have_other_words_for_a_run_that_is_not_there() -> None:
     dify = DifyContract()
     nothing = '{"id": null, "status": null, "outputs": null}'
-    dify.read_faults.append(faults.instead_of_a_start(200, nothing))
+    dify.read_faults.extend([faults.instead_of_a_start(200, nothing)] * 9)
     with client_of(dify) as client, pytest.raises(DifyRunNotFound):
         client.read_run("r")
 
