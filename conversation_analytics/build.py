@@ -17,6 +17,7 @@ from conversation_analytics.assets.category_tables import category_assets, taxon
 from conversation_analytics.assets.discovered_topics import discovered_topics_asset
 from conversation_analytics.assets.lake_tables import LAKE_IO_MANAGER, lake_assets
 from conversation_analytics.assets.partitions import daily_partitions
+from conversation_analytics.assets.translation_tables import translation_assets
 from conversation_analytics.checks.agreement import agreement_check
 from conversation_analytics.io_managers.parquet import ParquetIOManager
 from conversation_analytics.jobs import (
@@ -37,10 +38,12 @@ from conversation_analytics.schedules import (
     topics_schedule,
 )
 from conversation_analytics.sensors import changes_sensor, failure_sensor
-from conversation_analytics.settings import Settings, load_settings
+from conversation_analytics.settings import DifyPurpose, Settings, load_settings
 
 if TYPE_CHECKING:
     from dagster_aws.s3 import S3Resource
+
+    from conversation_analytics.resources.dify import DifyResource
 
 
 def build_defs(
@@ -58,6 +61,7 @@ def build_defs(
     settings = settings or load_settings()
     partitions = daily_partitions(settings.calendar)
     assets = lake_assets(settings, partitions) + category_assets(settings, partitions)
+    assets += translation_assets(settings, partitions)
     resources = _resources(settings)
     if settings.mongodb_uri:
         from conversation_analytics.assets.mongo_tables import mongo_assets
@@ -100,7 +104,36 @@ def _resources(settings: Settings) -> dict[str, Any]:
     }
     if isinstance(source, NocoDBResource):
         resources["nocodb"] = source
+    if settings.dify_base_url:
+        resources["dify"] = _dify(settings)
     return resources
+
+
+def _dify(settings: Settings) -> DifyResource:
+    from conversation_analytics.resources.dify import DifyResource
+
+    return DifyResource(
+        base_url=settings.dify_base_url or "",
+        translate_api_key=_dify_key(settings, "translate"),
+        categorize_api_key=_dify_key(settings, "categorize"),
+        user=settings.dify_user,
+        max_calls_per_run=settings.dify_max_calls_per_run,
+        max_cost=None if settings.dify_max_cost is None else str(settings.dify_max_cost),
+        max_concurrency=settings.dify_max_concurrency,
+        calls_per_minute=settings.dify_calls_per_minute,
+        batch_size=settings.dify_batch_size,
+        max_attempts=settings.dify_max_attempts,
+        idle_timeout=settings.dify_idle_timeout,
+        run_timeout=settings.dify_run_timeout,
+        max_retries=settings.max_retries,
+        retry_delay=settings.retry_delay,
+        io_threads=settings.io_threads,
+    )
+
+
+def _dify_key(settings: Settings, purpose: DifyPurpose) -> str:
+    found = settings.dify_key(purpose)
+    return (_secret(*found) or "") if found else ""
 
 
 def _mongo(settings: Settings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -27,6 +28,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from conversation_analytics.errors import SettingsError
 from conversation_analytics.partitions import DayCalendar
+
+DifyPurpose = Literal["translate", "categorize"]
 
 
 class Settings(BaseSettings):
@@ -59,11 +62,30 @@ class Settings(BaseSettings):
     mongodb_conversations_collection: str = "conversation_analytics"
     mongodb_messages_collection: str = "conversation_messages"
     mongodb_categories_collection: str = "conversation_categories"
+    mongodb_translations_collection: str = "conversation_translations"
 
     taxonomy_file: Path | None = None
     human_labels_file: Path | None = None
     text_encoder: str = "words"
     min_users_per_cell: int = Field(5, ge=1)
+
+    dify_base_url: str | None = None
+    dify_api_key: SecretStr | None = None
+    dify_translate_api_key: SecretStr | None = None
+    dify_categorize_api_key: SecretStr | None = None
+    dify_translate_version: str = "1"
+    dify_categorize_version: str = "1"
+    dify_user: str = "conversation-analytics"
+    dify_max_calls_per_run: int | None = Field(None, ge=0)
+    dify_max_cost: Decimal | None = Field(None, gt=0)
+    dify_max_concurrency: int = Field(8, ge=1, le=64)
+    dify_calls_per_minute: float | None = Field(None, gt=0, le=60_000)
+    dify_batch_size: int = Field(20, ge=1, le=200)
+    dify_max_attempts: int = Field(3, ge=1, le=20)
+    dify_idle_timeout: float = Field(60, ge=15, le=3_600, description="seconds")
+    dify_run_timeout: float = Field(1_200, ge=15, le=86_400, description="seconds")
+    translate_to: str = "en"
+    translate_policy: Literal["all", "low_confidence", "none"] = "all"
 
     s3_enabled: bool = False
     s3_bucket: str | None = None
@@ -126,7 +148,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a regular expression ({error})") from error
         return value
 
-    @field_validator("nocodb_base_url", "aws_endpoint_url")
+    @field_validator("nocodb_base_url", "dify_base_url", "aws_endpoint_url")
     @classmethod
     def _is_http_url(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/\s]+", value):
@@ -153,6 +175,23 @@ class Settings(BaseSettings):
         if value and not re.match(r"https?://[^/\s]+", value.get_secret_value()):
             raise ValueError("must be a URL that starts with http:// or https://")
         return value
+
+    @field_validator("dify_translate_version", "dify_categorize_version")
+    @classmethod
+    def _is_version(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", value):
+            raise ValueError("must be letters, digits and dashes, such as 2")
+        return value
+
+    @field_validator("translate_to")
+    @classmethod
+    def _are_languages(cls, value: str) -> str:
+        codes = [code.strip() for code in value.split(",")]
+        if not all(re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", code) for code in codes):
+            raise ValueError(
+                "must be the code of a language, such as en, th or zh-Hant, or several with commas"
+            )
+        return ",".join(dict.fromkeys(codes))
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -190,6 +229,7 @@ class Settings(BaseSettings):
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together, or both left "
                 "empty for the default credential chain"
             )
+        self._check_dify()
         if self.source_kind == "nocodb":
             needed = ("nocodb_base_url", "nocodb_api_token", "nocodb_project_id")
             missing = [name.upper() for name in needed if getattr(self, name) is None]
@@ -197,12 +237,33 @@ class Settings(BaseSettings):
                 raise ValueError(f"reading NocoDB needs {', '.join(missing)}")
         return self
 
+    def _check_dify(self) -> None:
+        names = ("dify_api_key", "dify_translate_api_key", "dify_categorize_api_key")
+        given = [name.upper() for name in names if getattr(self, name) is not None]
+        if given and self.dify_base_url is None:
+            raise ValueError(f"{given[0]} needs DIFY_BASE_URL, the address of Dify's API with /v1")
+        if self.dify_base_url is not None and not given:
+            raise ValueError("DIFY_BASE_URL needs the API key of an app, such as DIFY_API_KEY")
+
     @property
     def source_kind(self) -> Literal["nocodb", "files"]:
         """Where conversations come from; `auto` means NocoDB as soon as its URL is set."""
         if self.source == "auto":
             return "nocodb" if self.nocodb_base_url else "files"
         return self.source
+
+    @property
+    def translation_targets(self) -> tuple[str, ...]:
+        """The languages that TRANSLATE_TO names."""
+        return tuple(self.translate_to.split(","))
+
+    def dify_key(self, purpose: DifyPurpose) -> tuple[str, SecretStr] | None:
+        """Name and value of the API key for a purpose: its own, else the common one, if any."""
+        for name in (f"dify_{purpose}_api_key", "dify_api_key"):
+            key: SecretStr | None = getattr(self, name)
+            if key is not None:
+                return name.upper(), key
+        return None
 
     @cached_property
     def calendar(self) -> DayCalendar:
@@ -238,6 +299,7 @@ _ALLOWED = {
     "bool_parsing": "must be true or false",
     "int_parsing": "must be a whole number",
     "float_parsing": "must be a number",
+    "decimal_parsing": "must be a number",
     "date_from_datetime_parsing": "must be a date such as 2024-01-01",
     "date_from_datetime_inexact": "must be a date such as 2024-01-01",
 }

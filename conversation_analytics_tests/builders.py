@@ -18,6 +18,7 @@ import pytest
 from conversation_analytics.assets import lake_tables
 from conversation_analytics.categorization.days import categories_derivation
 from conversation_analytics.compute.runner import InProcessRunner, Runner
+from conversation_analytics.dify.questions import Asker, Contract
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.sources.base import ConversationSource, SourceInfo
 from conversation_analytics.sources.files import FilesSource
@@ -41,6 +42,7 @@ from conversation_analytics.transforms.derived import (
     DerivedDays,
 )
 from conversation_analytics.transforms.raw import RawDays
+from conversation_analytics.translation.days import translations_derivation
 
 Row = dict[str, Any]
 SourceRow = Row | bytes
@@ -224,9 +226,13 @@ class Run:
 
 
 class Pipeline:
-    """Raw days, messages and conversations of an export in a local lake, and categories if wanted.
+    """Raw days, messages and conversations of an export in a local lake, and what models tell.
 
     Every run reads the source a minute later than the one before.
+
+    Attributes:
+        categories: Whether categories and translations are made too.
+        asker: Has texts translated; needed only where the settings name Dify.
     """
 
     def __init__(
@@ -241,6 +247,7 @@ class Pipeline:
         **settings: Any,
     ) -> None:
         self.categories = categories
+        self.asker: Asker | None = None
         self.source_dir = folder / "source"
         self.settings: Settings = load_settings(
             None,
@@ -282,14 +289,15 @@ class Pipeline:
 
     def derived_days(self, unit: str, days: Iterable[date], request: Request) -> Iterable[DayItem]:
         wanted = list(days)
-        how = _DERIVED.get(unit) or categories_derivation(self.settings, self.lake)
+        how = _DERIVED.get(unit) or derivations(self.settings, self.lake, self.asker)[unit]
         return DerivedDays(self.settings, self.lake, how, wanted, request, self.runner)
 
     def run(self, *days: date, request: str | None = None) -> Run:
         """Materialise days, one unit after the other."""
         asked = self.request(request)
         reports = {RAW.name: list(commit_days(self.lake, self.raw_days(days, asked)))}
-        for unit in ("messages", "conversations", *(["categories"] if self.categories else [])):
+        told = ("categories", "translations") if self.categories else ()
+        for unit in (*_DERIVED, *told):
             stream = self.derived_days(unit, days, asked)
             reports[unit] = list(commit_days(self.lake, stream))
         return Run(reports)
@@ -335,9 +343,20 @@ def placed(pipeline: Pipeline, days: Iterable[date]) -> dict[str, date]:
 _DERIVED = {"messages": MESSAGES_DERIVATION, "conversations": CONVERSATIONS_DERIVATION}
 
 
-def derivations(settings: Settings, lake: Lake) -> dict[str, Derivation]:
+def derivations(
+    settings: Settings, lake: Lake, asker: Asker | None = None
+) -> dict[str, Derivation]:
     """How each derived unit is made, in the order in which they are."""
-    return {**_DERIVED, "categories": categories_derivation(settings, lake)}
+
+    def asker_of(_: Contract) -> Asker:
+        assert asker is not None
+        return asker
+
+    return {
+        **_DERIVED,
+        "categories": categories_derivation(settings, lake),
+        "translations": translations_derivation(settings, asker_of),
+    }
 
 
 def with_messages_by(

@@ -35,6 +35,11 @@ LAKE = {
         {"conversations", "messages", "taxonomy"},
         {"parquet", "arrow"},
     ),
+    "translations": (
+        "translations",
+        {"conversations", "messages", "categories"},
+        {"parquet", "arrow"},
+    ),
 }
 WITHOUT_DAYS = {
     "taxonomy": ("categories", set(), {"yaml"}),
@@ -48,6 +53,7 @@ MONGO = {
     ),
     "mongo_conversation_categories": ("operational", {"categories"}, {"mongodb"}),
     "mongo_conversation_messages": ("operational", {"messages"}, {"mongodb"}),
+    "mongo_conversation_translations": ("operational", {"translations"}, {"mongodb"}),
 }
 CHECKS = {
     ("raw_conversations", "valid"),
@@ -58,6 +64,7 @@ CHECKS = {
     ("conversations", "valid"),
     ("categories", "valid"),
     ("category_summaries", "valid"),
+    ("translations", "valid"),
 }
 # Prints the processor's seconds that loading the code location takes, and what it touches outside.
 NO_IO = """
@@ -92,6 +99,8 @@ def everything() -> Settings:
         nocodb_api_token=SECRET,
         nocodb_project_id="p",
         mongodb_uri=f"mongodb://user:{SECRET}@mongo.invalid/",
+        dify_base_url="http://dify.invalid/v1",
+        dify_api_key=SECRET,
         s3_enabled=True,
         s3_bucket="bucket",
         aws_access_key_id="key",
@@ -102,7 +111,7 @@ def everything() -> Settings:
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back what the definitions put into the environment."""
-    for name in ("NOCODB_API_TOKEN", "MONGODB_URI", "AWS_SECRET_ACCESS_KEY"):
+    for name in ("NOCODB_API_TOKEN", "MONGODB_URI", "DIFY_API_KEY", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, SECRET)
         monkeypatch.delenv(name)
 
@@ -134,7 +143,7 @@ def test_the_code_location_loads_in_less_than_three_seconds_without_any_io(tmp_p
 def test_what_the_settings_do_not_ask_for_is_not_imported(tmp_path: Path) -> None:
     loaded = load_in_a_fresh_process(tmp_path)["loaded"]
 
-    assert not {"dagster_aws", "pymongo", "pandas", "boto3"} & set(loaded)
+    assert not {"dagster_aws", "pymongo", "pandas", "boto3", "httpx_sse"} & set(loaded)
 
 
 @pytest.mark.parametrize("with_mongo", [False, True])
@@ -200,6 +209,7 @@ def test_resources_are_those_the_settings_need() -> None:
         "s3",
         "mongo",
         "mongo_io_manager",
+        "dify",
     }
 
 
@@ -219,7 +229,7 @@ def test_no_secret_is_shown_with_the_resources() -> None:
     snapshot = RepositorySnap.from_def(defs.get_repository_def())
 
     shown = {one.name: one.configured_values for one in snapshot.resources or []}
-    assert {"nocodb", "mongo", "s3"} <= shown.keys()
+    assert {"nocodb", "mongo", "s3", "dify"} <= shown.keys()
     assert SECRET not in repr(snapshot)
     assert SECRET not in dg.serialize_value(snapshot)
     assert shown["mongo"]["uri"] == ResourceConfigEnvVarSnap(name="MONGODB_URI")

@@ -28,7 +28,11 @@ SECRETS = {
     "MONGODB_URI": "mongodb://user:hush-hush@localhost/db",
     "AWS_SECRET_ACCESS_KEY": "aws-hush-hush",
     "ALERT_WEBHOOK_URL": "https://hooks.example.org/hush-hush",
+    "DIFY_API_KEY": "app-hush-hush",
+    "DIFY_TRANSLATE_API_KEY": "app-hush-hush-translate",
+    "DIFY_CATEGORIZE_API_KEY": "app-hush-hush-categorize",
 }
+DIFY = {"DIFY_BASE_URL": "https://dify.example.org/v1"}
 NOCODB = {
     "NOCODB_BASE_URL": "https://nocodb.example.org",
     "NOCODB_API_TOKEN": SECRETS["NOCODB_API_TOKEN"],
@@ -67,6 +71,22 @@ WRONG = [
     ("MAX_DELETE_FRACTION", "1.1", "less than or equal to 1"),
     ("NOCODB_BASE_URL", "nocodb.example.org", "must be a URL that starts with http://"),
     ("MIN_USERS_PER_CELL", "0", "greater than or equal to 1"),
+    ("DIFY_BASE_URL", "dify.example.org", "must be a URL that starts with http://"),
+    ("DIFY_TRANSLATE_VERSION", "2/3", "must be letters, digits and dashes"),
+    ("DIFY_CATEGORIZE_VERSION", "v_2", "must be letters, digits and dashes"),
+    ("DIFY_MAX_CALLS_PER_RUN", "-1", "greater than or equal to 0"),
+    ("DIFY_MAX_COST", "0", "greater than 0"),
+    ("DIFY_MAX_COST", "much", "must be a number"),
+    ("DIFY_MAX_COST", "inf", "finite"),
+    ("DIFY_MAX_CONCURRENCY", "0", "greater than or equal to 1"),
+    ("DIFY_CALLS_PER_MINUTE", "0", "greater than 0"),
+    ("DIFY_BATCH_SIZE", "0", "greater than or equal to 1"),
+    ("DIFY_MAX_ATTEMPTS", "0", "greater than or equal to 1"),
+    ("DIFY_IDLE_TIMEOUT", "10", "greater than or equal to 15"),
+    ("DIFY_RUN_TIMEOUT", "nan", "or equal to"),
+    ("TRANSLATE_TO", "English", "must be the code of a language, such as en"),
+    ("TRANSLATE_TO", "../en", "must be the code of a language, such as en"),
+    ("TRANSLATE_POLICY", "some", "'all', 'low_confidence' or 'none'"),
     ("S3_ENABLED", "perhaps", "must be true or false"),
     ("S3_BUCKET", "s3://bucket/folder", "must be the name of a bucket alone"),
     ("AWS_ENDPOINT_URL", "localhost:9000", "must be a URL that starts with http://"),
@@ -104,9 +124,14 @@ FREE_TEXT = {
     "MONGODB_CONVERSATIONS_COLLECTION",
     "MONGODB_MESSAGES_COLLECTION",
     "MONGODB_CATEGORIES_COLLECTION",
+    "MONGODB_TRANSLATIONS_COLLECTION",
     "TAXONOMY_FILE",
     "HUMAN_LABELS_FILE",
     "TEXT_ENCODER",
+    "DIFY_API_KEY",
+    "DIFY_TRANSLATE_API_KEY",
+    "DIFY_CATEGORIZE_API_KEY",
+    "DIFY_USER",
     "S3_PREFIX",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -136,7 +161,7 @@ def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_secret_is_in_no_message_and_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = loaded(monkeypatch, **SECRETS, AWS_ACCESS_KEY_ID="key")
+    settings = loaded(monkeypatch, **SECRETS, **DIFY, AWS_ACCESS_KEY_ID="key")
     shown = f"{settings!r} {settings} {settings.model_dump()} {S3Access.of(settings)!r}"
     assert "hush-hush" not in shown
     assert "hush-hush" not in settings.model_dump_json()
@@ -147,7 +172,10 @@ def test_a_secret_is_in_no_message_and_in_no_repr(monkeypatch: pytest.MonkeyPatc
     [
         ({"MONGODB_URI": "http://user:hush-hush@host"}, "MONGODB_URI=(not shown): must start with"),
         ({"ALERT_WEBHOOK_URL": "hooks/hush-hush"}, "ALERT_WEBHOOK_URL=(not shown): must be a URL"),
-        ({**SECRETS, "AWS_ACCESS_KEY_ID": ""}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        (
+            {**SECRETS, **DIFY, "AWS_ACCESS_KEY_ID": ""},
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
         ({"NOCODB_BASE_URL": "ftp://user:hush-hush@host"}, "'ftp://***@host': must be a URL"),
         ({**SECRETS, "MAX_WORKERS": "none", "AWS_ACCESS_KEY_ID": "key"}, "MAX_WORKERS='none'"),
     ],
@@ -170,6 +198,9 @@ def test_a_refused_secret_is_not_repeated(
         ({"S3_ENABLED": "true"}, "S3_BUCKET must be set when S3_ENABLED=true"),
         ({"AWS_ACCESS_KEY_ID": "key"}, "must be set together, or both left empty"),
         ({"AWS_SECRET_ACCESS_KEY": "x"}, "must be set together, or both left empty"),
+        ({"DIFY_API_KEY": "app-x"}, "DIFY_API_KEY needs DIFY_BASE_URL"),
+        ({"DIFY_CATEGORIZE_API_KEY": "app-x"}, "DIFY_CATEGORIZE_API_KEY needs DIFY_BASE_URL"),
+        (DIFY, "DIFY_BASE_URL needs the API key of an app"),
         (
             {"SOURCE": "nocodb"},
             "reading NocoDB needs NOCODB_BASE_URL, NOCODB_API_TOKEN, NOCODB_PROJECT_ID",
@@ -211,6 +242,18 @@ def test_nocodb_is_read_as_soon_as_its_address_is_set(monkeypatch: pytest.Monkey
     assert load_settings(None).source_kind == "files"
     assert loaded(monkeypatch, **NOCODB).source_kind == "nocodb"
     assert loaded(monkeypatch, SOURCE="files").source_kind == "files"
+
+
+def test_a_purpose_has_its_own_key_of_dify_else_the_common_one() -> None:
+    def name_and_key(**keys: str) -> list[tuple[str, str] | None]:
+        settings = load_settings(None, dify_base_url=DIFY["DIFY_BASE_URL"], **keys)
+        found = [settings.dify_key("translate"), settings.dify_key("categorize")]
+        return [one and (one[0], one[1].get_secret_value()) for one in found]
+
+    own, common = ("DIFY_TRANSLATE_API_KEY", "app-t"), ("DIFY_API_KEY", "app-all")
+    assert name_and_key(dify_translate_api_key="app-t") == [own, None]
+    assert name_and_key(dify_api_key="app-all") == [common, common]
+    assert name_and_key(dify_translate_api_key="app-t", dify_api_key="app-all") == [own, common]
 
 
 def test_slashes_around_addresses_and_prefixes_do_not_matter() -> None:

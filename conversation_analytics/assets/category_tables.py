@@ -27,7 +27,7 @@ def category_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of categories for the settings."""
 
-    def derivation(lake: Lake) -> Derivation:
+    def derivation(lake: Lake, _: Any) -> Derivation:
         from conversation_analytics.categorization.days import categories_derivation
 
         return categories_derivation(settings, lake)

@@ -3,7 +3,7 @@
 Each returns a `DayStream`; see `io_managers.day_stream` for who does the work and when.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from conversation_analytics.checks.blocking import blocking_checks
-from conversation_analytics.compute.runner import runner_for
+from conversation_analytics.compute.runner import Runner, runner_for
 from conversation_analytics.io_managers.day_stream import DayStream
 from conversation_analytics.io_managers.metadata import column_schema
 from conversation_analytics.io_managers.retries import retried_if_unavailable, step_retries
@@ -27,7 +27,7 @@ from conversation_analytics.schemas import (
     TableSchema,
 )
 from conversation_analytics.settings import Settings
-from conversation_analytics.storage.days import Request
+from conversation_analytics.storage.days import DayItem, Request
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import CONVERSATIONS_UNIT, MESSAGES_UNIT, Unit
 from conversation_analytics.transforms.derived import (
@@ -85,7 +85,7 @@ def lake_assets(
             settings,
             partitions,
             MESSAGES_UNIT,
-            lambda _: MESSAGES_DERIVATION,
+            lambda *_: MESSAGES_DERIVATION,
             group="conversations",
             deps=(RAW_CONVERSATIONS.name, RAW_MESSAGES.name),
         ),
@@ -93,7 +93,7 @@ def lake_assets(
             settings,
             partitions,
             CONVERSATIONS_UNIT,
-            lambda _: CONVERSATIONS_DERIVATION,
+            lambda *_: CONVERSATIONS_DERIVATION,
             group="conversations",
             deps=(RAW_CONVERSATIONS.name, MESSAGES.name),
         ),
@@ -150,11 +150,14 @@ def derived_asset(
     settings: Settings,
     partitions: dg.PartitionsDefinition[str],
     unit: Unit,
-    derivation: Callable[[Lake], Derivation],
+    derivation: Callable[[Lake, Any], Derivation],
     *,
     group: str,
     deps: tuple[str, ...],
     observed: Callable[[], dg.AssetObservation] | None = None,
+    runner: Callable[[], Runner] | None = None,
+    resources: Collection[str] = (),
+    summed_up: Callable[[Any], dg.AssetObservation | None] = lambda _: None,
 ) -> dg.AssetsDefinition:
     """The tables of a unit that is made of other days of the lake.
 
@@ -162,10 +165,13 @@ def derived_asset(
         settings: the settings.
         partitions: the days.
         unit: the unit.
-        derivation: how a day of it is made.
+        derivation: how a day of it is made, by the lake and the resources of the run.
         group: of its assets.
         deps: the assets it is made of.
         observed: tells what an asset is now that days are made of besides.
+        runner: who makes the days; null for whoever the settings ask for.
+        resources: names of the resources it needs besides the lake.
+        summed_up: tells by the resources what there is to tell of all days together.
     """
     specs = [_spec(one, group, deps=list(deps), code_version="1") for one in unit.tables]
 
@@ -175,15 +181,28 @@ def derived_asset(
         check_specs=blocking_checks(*(schema.name for schema in unit.tables)),
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
+        required_resource_keys={"lake", *resources},
     )
-    def derived(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
+    def derived(context: dg.AssetExecutionContext) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
         if observed:
             context.log_event(observed())
-        with closing(runner_for(settings)) as runner:
-            opened = lake.open()
-            how, request = derivation(opened), request_of(context)
-            items = DerivedDays(settings, opened, how, days, request, runner)
-            yield from DayStream(context, items, step_retries(settings)).outputs()
+        with closing(runner() if runner else runner_for(settings)) as running:
+            lake = context.resources.lake.open()
+            how, request = derivation(lake, context.resources), request_of(context)
+            items = DerivedDays(settings, lake, how, days, request, running)
+            told = _then_told(items, context, lambda: summed_up(context.resources))
+            yield from DayStream(context, told, step_retries(settings)).outputs()
 
     return derived
+
+
+def _then_told(
+    items: Iterable[DayItem],
+    context: dg.AssetExecutionContext,
+    summed_up: Callable[[], dg.AssetObservation | None],
+) -> Iterator[DayItem]:
+    """Days, and when all of them are written, what there is to tell of them together."""
+    yield from items
+    if event := summed_up():
+        context.log_event(event)

@@ -17,7 +17,7 @@ Numbers = NDArray[np.int64]
 
 _MESSAGES: Final = 5_000
 _COLUMNS: Final = ["message_id", "conversation_id", "role", "content", "created_at"]
-_SPEAKERS: Final = ("user", "assistant", "agent")
+SPEAKERS: Final = ("user", "assistant", "agent")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _chunk(messages: pa.Table, conversations: pa.Table, owners: Numbers) -> Chun
         _microseconds(messages["created_at"]),
         owners,
         pc.equal(roles, "user").to_numpy(),
-        pc.is_in(roles, pa.array(_SPEAKERS)).to_numpy(),
+        pc.is_in(roles, pa.array(SPEAKERS)).to_numpy(),
     )
 
 

@@ -45,7 +45,7 @@ from conversation_analytics.categorization.taxonomy_labels import TaxonomyLabell
 
 Numbers = NDArray[np.int64]
 
-_SURE: Final = 0.6  # below it, a message is taken to be in its conversation's language
+SURE_OF_LANGUAGE: Final = 0.6  # below it, a message is taken to be in its conversation's language
 _TOPIC_CHARACTERS: Final = 1_000  # of what a user says; later a conversation only goes on
 
 
@@ -158,7 +158,7 @@ def _languages(sayings: _Sayings) -> _Languages:
         said, chunk.owners, sizes, chunk.by_user, len(chunk.conversations)
     )
     of_conversations = sayings.of_conversations("language", found).labels
-    sure = (said.labels != UNDETERMINED) & (said.confidence >= _SURE)
+    sure = (said.labels != UNDETERMINED) & (said.confidence >= SURE_OF_LANGUAGE)
     spoken = np.where(sure, said.labels, of_conversations[chunk.owners])
     return _Languages(spoken, of_conversations)
 

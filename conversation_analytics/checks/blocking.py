@@ -16,6 +16,7 @@ from conversation_analytics.schemas import (
     QUARANTINE,
     RAW_CONVERSATIONS,
     RAW_MESSAGES,
+    TRANSLATIONS,
 )
 
 VALID = "valid"
@@ -25,6 +26,7 @@ _ACCOUNTING = "Source rows read = represented + quarantined + soft-deleted + ide
 _PLACEMENT = "Every conversation started on the day it is kept on."
 _COMPLETE = "No row was lost or doubled on the way from the raw rows."
 _LABELLED = "Every conversation has a label a task, of those there are; nothing else has."
+_TRANSLATED = "Every text chosen has one row a language; nothing else has; what succeeded has text."
 
 _CHECKED = {
     RAW_CONVERSATIONS.name: (_SCHEMA, _ACCOUNTING, _PLACEMENT),
@@ -34,6 +36,7 @@ _CHECKED = {
     CONVERSATIONS.name: (_SCHEMA, _COMPLETE),
     CATEGORIES.name: (_SCHEMA, _LABELLED),
     CATEGORY_SUMMARIES.name: (_SCHEMA,),
+    TRANSLATIONS.name: (_SCHEMA, _TRANSLATED),
 }
 
 

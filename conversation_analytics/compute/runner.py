@@ -1,4 +1,4 @@
-"""Who runs the work of a day: this process, or a pool of worker processes.
+"""Who runs the work of a day: this process, its threads, or a pool of worker processes.
 
 A task is a picklable value and the function a top-level one, so that other runners, on other
 machines, fit behind the same method.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -19,6 +19,7 @@ from conversation_analytics.settings import Settings
 
 # Imported once by the fork server, so that workers start fast and share the memory of it.
 _SHARED = ["duckdb", "numpy", "orjson", "pyarrow.compute", "pyarrow.parquet", "pydantic"]
+_WAITING_AT_ONCE = 4
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -51,6 +52,22 @@ class InProcessRunner:
         """Nothing to stop."""
 
 
+class ThreadRunner:
+    """Runs tasks that mostly wait, such as for a network, in threads of this process."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """See `Runner`."""
+        return _ahead(self._pool, self._threads, function, tasks)
+
+    def close(self) -> None:
+        """Stop the threads, once what they are at is done."""
+        self._pool.shutdown(cancel_futures=True)
+
+
 class ProcessPoolRunner:
     """Runs tasks in worker processes, at most one more under way than there are workers.
 
@@ -64,17 +81,8 @@ class ProcessPoolRunner:
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Runner`."""
-        pool = self._open()
-        source = iter(tasks)
-        pending: deque[Future[Result]] = deque()
         try:
-            pending.extend(
-                pool.submit(function, task) for task in islice(source, self._workers + 1)
-            )
-            while pending:
-                result = pending.popleft().result()
-                pending.extend(pool.submit(function, task) for task in islice(source, 1))
-                yield result
+            yield from _ahead(self._open(), self._workers + 1, function, tasks)
         except BrokenProcessPool as error:
             self._pool = None
             raise ConversationAnalyticsError(
@@ -82,9 +90,6 @@ class ProcessPoolRunner:
                 "lower MAX_WORKERS or CHUNK_SIZE, or set ENABLE_MULTITHREADING=false (in a script "
                 "of your own, also for want of an if __name__ == '__main__' guard)"
             ) from error
-        finally:
-            for future in pending:
-                future.cancel()
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -100,6 +105,30 @@ class ProcessPoolRunner:
             self._pool = None
 
 
+def _ahead(
+    pool: Executor, most: int, function: Callable[[Task], Result], tasks: Iterable[Task]
+) -> Iterator[Result]:
+    """Results in the order of the tasks, of which at most so many are under way at once."""
+    source = iter(tasks)
+    pending: deque[Future[Result]] = deque()
+    try:
+        pending.extend(pool.submit(function, task) for task in islice(source, most))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(function, task) for task in islice(source, 1))
+            yield result
+    finally:
+        for future in pending:
+            future.cancel()
+
+
 def runner_for(settings: Settings) -> Runner:
     """The runner the settings ask for."""
     return InProcessRunner() if settings.workers == 1 else ProcessPoolRunner(settings.workers)
+
+
+def waiting_runner_for(settings: Settings) -> Runner:
+    """The runner of days that mostly wait for others: a few at once, as each is in memory."""
+    if not settings.enable_multithreading:
+        return InProcessRunner()
+    return ThreadRunner(min(settings.io_threads, _WAITING_AT_ONCE))

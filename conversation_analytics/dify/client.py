@@ -110,6 +110,16 @@ class DifyClient:
         """The address of the API, which holds no credentials."""
         return self._connection.location
 
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds after which a call that gives no sign of life is given up."""
+        return self._idle_timeout
+
+    @property
+    def run_timeout(self) -> float:
+        """Seconds a run may take."""
+        return self._run_timeout
+
     def run_workflow(
         self,
         inputs: Mapping[str, Any],

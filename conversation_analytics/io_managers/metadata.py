@@ -12,9 +12,12 @@ import dagster as dg
 from conversation_analytics.schemas import CATEGORY_SUMMARIES, TableSchema
 from conversation_analytics.storage.days import DayReport
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import CATEGORIES_UNIT, UNITS
+from conversation_analytics.storage.layout import CATEGORIES_UNIT, TRANSLATIONS_UNIT, UNITS
+from conversation_analytics.storage.manifest import Manifest
 
 _CELL_CHARACTERS = 60
+# What the counts of a unit's manifests are of.
+_COUNTED = {CATEGORIES_UNIT.name: "labels", TRANSLATIONS_UNIT.name: "translations"}
 
 
 @cache
@@ -56,7 +59,7 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
     if manifest.change_mark:
         metadata["change_mark"] = manifest.change_mark.isoformat()
     if manifest.counts:
-        name = "labels" if manifest.versions else "source_rows"
+        name = _COUNTED.get(report.unit, "source_rows")
         metadata[name] = dg.MetadataValue.json(manifest.counts)
     if manifest.activity_days:
         metadata["activity_days"] = dg.MetadataValue.json([str(d) for d in manifest.activity_days])
@@ -70,7 +73,22 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
     metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
     if report.unit == CATEGORIES_UNIT.name:
         metadata["plot"] = _plot(lake, report)
+    if report.unit == TRANSLATIONS_UNIT.name:
+        metadata |= _translated(manifest)
+    if manifest.note:
+        metadata["note"] = manifest.note
     return metadata
+
+
+def _translated(manifest: Manifest) -> dict[str, Any]:
+    """What a day's translations come to."""
+    from conversation_analytics.translation.summary import disagreement, language_rows
+
+    shares = disagreement(manifest.by_language)
+    return {
+        "languages": dg.MetadataValue.md(markdown_table(language_rows(manifest.by_language))),
+        **{f"{task}_disagreement": share for task, share in shares.items()},
+    }
 
 
 def _plot(lake: Lake, report: DayReport) -> dg.MetadataValue[Any]:

@@ -8,6 +8,7 @@ from conversation_analytics.schemas.conversations import CONVERSATIONS
 from conversation_analytics.schemas.messages import MESSAGES
 from conversation_analytics.schemas.quarantine import QUARANTINE
 from conversation_analytics.schemas.raw import RAW_CONVERSATIONS, RAW_MESSAGES
+from conversation_analytics.schemas.translations import TRANSLATIONS
 
 TABLES = {
     table.name: table
@@ -19,6 +20,7 @@ TABLES = {
         MESSAGES,
         CATEGORIES,
         CATEGORY_SUMMARIES,
+        TRANSLATIONS,
     )
 }
 
@@ -31,6 +33,7 @@ __all__ = [
     "RAW_CONVERSATIONS",
     "RAW_MESSAGES",
     "TABLES",
+    "TRANSLATIONS",
     "Column",
     "TableSchema",
 ]

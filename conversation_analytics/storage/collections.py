@@ -14,6 +14,7 @@ from conversation_analytics.schemas import (
     CATEGORY_SUMMARIES,
     CONVERSATIONS,
     MESSAGES,
+    TRANSLATIONS,
     Column,
     TableSchema,
 )
@@ -25,6 +26,7 @@ from conversation_analytics.storage.layout import (
     CATEGORIES_UNIT,
     CONVERSATIONS_UNIT,
     MESSAGES_UNIT,
+    TRANSLATIONS_UNIT,
     UNITS,
     Unit,
 )
@@ -206,6 +208,12 @@ COLLECTIONS: Final = {
             "mongodb_categories_collection",
             CATEGORIES_UNIT,
             CATEGORIES,
+        ),
+        Collection(
+            "mongo_conversation_translations",
+            "mongodb_translations_collection",
+            TRANSLATIONS_UNIT,
+            TRANSLATIONS,
         ),
     )
 }

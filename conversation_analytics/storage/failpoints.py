@@ -23,6 +23,11 @@ MONGO_DAY = "record a day as complete in MongoDB"
 PENDING = "write a pending day"
 CURSOR = "move the cursor"
 RUN_REQUEST = "request a run"
+DIFY_INTENT = "write down a call of Dify that is to be made"
+DIFY_CLAIM = "claim questions for a call of Dify"
+DIFY_CALL = "call Dify"
+DIFY_STARTED = "write down which run a call of Dify has started"
+DIFY_RESULT = "write down what came of a call of Dify"
 
 FAILPOINTS = (
     CLAIM,
@@ -39,6 +44,11 @@ FAILPOINTS = (
     PENDING,
     CURSOR,
     RUN_REQUEST,
+    DIFY_INTENT,
+    DIFY_CLAIM,
+    DIFY_CALL,
+    DIFY_STARTED,
+    DIFY_RESULT,
 )
 
 _handlers: list[Callable[[str], None]] = []

@@ -12,13 +12,14 @@ from conversation_analytics.storage.layout import (
     CONVERSATIONS_UNIT,
     MESSAGES_UNIT,
     RAW,
+    TRANSLATIONS_UNIT,
     UNITS,
 )
 from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics.storage.mongo_client import connect
 from conversation_analytics.storage.mongo_days import DayRecord, recorded
 
-DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT, CATEGORIES_UNIT)
+DERIVED = (MESSAGES_UNIT, CONVERSATIONS_UNIT, CATEGORIES_UNIT, TRANSLATIONS_UNIT)
 
 # MongoDB's complete days, by unit.
 Records = Mapping[str, Mapping[date, DayRecord]]

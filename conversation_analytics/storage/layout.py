@@ -15,6 +15,7 @@ from conversation_analytics.schemas import (
     QUARANTINE,
     RAW_CONVERSATIONS,
     RAW_MESSAGES,
+    TRANSLATIONS,
     TableSchema,
 )
 
@@ -24,6 +25,7 @@ CLAIMS_FOLDER = "_claims/"
 SYNC_FOLDER = "_sync/"
 TAXONOMIES_FOLDER = "_taxonomies/"
 TOPICS_FOLDER = "_topics/"
+DIFY_FOLDER = "_dify/"
 
 # Rows whose day cannot be told are kept beside the days, under the same depth of folders.
 UNKNOWN_DAY: Literal["unknown"] = "unknown"
@@ -52,8 +54,19 @@ CONVERSATIONS_UNIT = Unit("conversations", (CONVERSATIONS,), inputs=("raw", "mes
 CATEGORIES_UNIT = Unit(
     "categories", (CATEGORIES, CATEGORY_SUMMARIES), inputs=("messages", "conversations")
 )
+TRANSLATIONS_UNIT = Unit(
+    "translations", (TRANSLATIONS,), inputs=("messages", "conversations", "categories")
+)
 UNITS = {
-    unit.name: unit for unit in (RAW, UNPLACED, MESSAGES_UNIT, CONVERSATIONS_UNIT, CATEGORIES_UNIT)
+    unit.name: unit
+    for unit in (
+        RAW,
+        UNPLACED,
+        MESSAGES_UNIT,
+        CONVERSATIONS_UNIT,
+        CATEGORIES_UNIT,
+        TRANSLATIONS_UNIT,
+    )
 }
 
 _PLACES = {
@@ -64,6 +77,7 @@ _PLACES = {
     "messages": ("conversations/{day}/messages/", "messages"),
     "categories": ("conversations/{day}/categories/", "categories"),
     "category_summaries": ("conversations/{day}/category_summaries/", "category_summaries"),
+    "translations": ("conversations/{day}/translations/", "translations"),
 }
 
 _PARTITION = {

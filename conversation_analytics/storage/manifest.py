@@ -69,6 +69,8 @@ class Manifest(_Model):
             not in here for certain.
         activity_days: local days on which messages of this partition were made.
         counts: numbers found on the way, such as rows read and quarantined.
+        by_language: numbers that were found of each language.
+        note: what people should know of it, such as why it has no rows.
         collapsed: by source table, hashes by source key of identical duplicates: of those the
             tables hold one row only. Not of very many.
         interpreter: how the source's rows were read, so that they can be read the same again.
@@ -94,6 +96,8 @@ class Manifest(_Model):
     change_mark: datetime | None = None
     activity_days: tuple[date, ...] = ()
     counts: dict[str, int] = Field(default_factory=dict)
+    by_language: dict[str, dict[str, int]] = Field(default_factory=dict)
+    note: str = ""
     collapsed: dict[str, dict[str, str]] = Field(default_factory=dict)
     interpreter: dict[str, Any] = Field(default_factory=dict)
     displaced: tuple[date, ...] = ()

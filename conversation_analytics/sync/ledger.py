@@ -5,8 +5,8 @@
            └───────────── compared with the lake's files, read back ── compared with MongoDB
 
 Nothing is taken on trust: the lake's hashes are worked out anew from its files, MongoDB's documents
-are compared field by field with the lake's rows. One day is in memory at a time. Categories are
-not decided anew: whether they are whole, and of these very conversations, is compared.
+are compared field by field with the lake's rows. One day is in memory at a time. Categories and
+translations are not made anew: whether they are whole and of these conversations is compared.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from conversation_analytics.storage.layout import (
     Day,
     Unit,
 )
-from conversation_analytics.sync.categories import categories_compared
 from conversation_analytics.sync.comparison import (
     Content,
     DayComparison,
@@ -51,6 +50,7 @@ from conversation_analytics.sync.differences import Differences, between, row_id
 from conversation_analytics.sync.held import HeldDay, HeldTable, held_day
 from conversation_analytics.sync.look import Deletions
 from conversation_analytics.sync.published import Published, open_published
+from conversation_analytics.sync.told import told_compared
 from conversation_analytics.transforms.conversations import build_conversations
 from conversation_analytics.transforms.messages import build_messages
 from conversation_analytics.transforms.raw_tables import raw_tables
@@ -171,7 +171,7 @@ class Ledger:
         tables = [*_compared(RAW, raw, wanted)]
         for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT):
             tables += _compared(unit, held[unit.name], derived)
-        tables += categories_compared(held, conversations)
+        tables += told_compared(held, conversations)
         self._deletions.count(_of_source(day, tables, wanted))
         if self.published:
             tables += self._in_mongo(self.published, day, held, derived)

@@ -40,6 +40,8 @@ def test_without_a_range_it_refreshes_the_days_that_have_data(ca: CommandLine) -
         # A label a task for each message and conversation that has one of that task.
         "categories": (3, 12 + 6 + 12 + 6 + 6 + 6 + 6),
         "category_summaries": (3, 6),
+        # Nothing is translated without Dify.
+        "translations": (3, 0),
     }
     assert outcome["success"]
     assert outcome["resumed"] is None
@@ -117,6 +119,7 @@ def test_a_failed_day_is_named_and_the_same_command_goes_on(
         "conversations": 0,
         "categories": 0,
         "category_summaries": 0,
+        "translations": 0,
     }
     assert len(ca.materialized("conversations")) == 4
 

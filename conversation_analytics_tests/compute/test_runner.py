@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conversation_analytics.compute.runner import InProcessRunner, ProcessPoolRunner, Runner
+from conversation_analytics.compute.runner import (
+    InProcessRunner,
+    ProcessPoolRunner,
+    Runner,
+    ThreadRunner,
+    waiting_runner_for,
+)
 from conversation_analytics.errors import ConversationAnalyticsError, StaleInput
+from conversation_analytics.settings import load_settings
 
 WORKERS = 2
 
@@ -21,9 +29,18 @@ def pool() -> Iterator[ProcessPoolRunner]:
     runner.close()
 
 
-@pytest.fixture(params=["in process", "pool"])
-def runner(request: pytest.FixtureRequest, pool: ProcessPoolRunner) -> Runner:
-    return InProcessRunner() if request.param == "in process" else pool
+@pytest.fixture(scope="module")
+def threads() -> Iterator[ThreadRunner]:
+    runner = ThreadRunner(WORKERS)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(params=["in process", "threads", "pool"])
+def runner(
+    request: pytest.FixtureRequest, pool: ProcessPoolRunner, threads: ThreadRunner
+) -> Runner:
+    return {"in process": InProcessRunner(), "threads": threads, "pool": pool}[request.param]
 
 
 def square(number: int) -> int:
@@ -129,3 +146,28 @@ def test_close_ends_the_workers_and_may_be_repeated() -> None:
     runner.close()
     assert not Path(f"/proc/{worker}").exists()
     InProcessRunner().close()
+
+
+def test_threads_work_in_this_process_and_take_no_more_tasks_than_there_are(
+    threads: ThreadRunner,
+) -> None:
+    tasks = Tasks(9)
+    for number, process in enumerate(threads.map(process_id, tasks)):
+        assert process == os.getpid()
+        assert tasks.taken <= number + 1 + WORKERS
+    assert tasks.taken == 9
+
+
+def test_threads_wait_for_several_tasks_at_once(threads: ThreadRunner) -> None:
+    met = threading.Barrier(WORKERS, timeout=60)
+
+    assert list(threads.map(lambda number: (met.wait(), number)[1], range(WORKERS))) == [0, 1]
+
+
+def test_days_that_wait_do_so_in_threads_unless_all_is_to_be_one_after_another() -> None:
+    at_once = waiting_runner_for(load_settings(None))
+    one_by_one = waiting_runner_for(load_settings(None, enable_multithreading=False))
+
+    assert isinstance(at_once, ThreadRunner)
+    assert isinstance(one_by_one, InProcessRunner)
+    at_once.close()

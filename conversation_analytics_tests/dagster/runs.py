@@ -32,6 +32,7 @@ LAKE_ASSETS = (
     "conversations",
     "categories",
     "category_summaries",
+    "translations",
 )
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

@@ -82,7 +82,8 @@ def test_a_person_sees_lineage_and_a_days_metadata_and_launches_a_backfill(
     backfills = set(web.backfills())
 
     groups = ",".join(
-        f"global@global:{one}" for one in ("raw", "conversations", "categories", "operational")
+        f"global@global:{one}"
+        for one in ("raw", "conversations", "categories", "translations", "operational")
     )
     browser.get(f"{web.url}/asset-groups?expanded={groups}")
     for asset in (*LAKE_ASSETS, "mongo_c"):  # the UI shortens long names

@@ -14,6 +14,7 @@ from conversation_analytics.schemas import (
     MESSAGES,
     QUARANTINE,
     TABLES,
+    TRANSLATIONS,
     Column,
     TableSchema,
 )
@@ -125,13 +126,13 @@ def test_rows_without_identity_may_repeat() -> None:
 @pytest.mark.parametrize("schema", TABLES.values(), ids=TABLES)
 def test_keys_and_orders_name_columns_and_keys_are_never_null(schema: TableSchema) -> None:
     assert set(schema.key) | set(schema.order) <= set(schema.names)
-    # A label of a whole conversation is of no message.
-    whole = {"message_id"} if schema is CATEGORIES else set()
+    # A label of a whole conversation is of no message, nor is the translation of its title.
+    whole = {"message_id"} if schema in (CATEGORIES, TRANSLATIONS) else set()
     assert {name for name in schema.key if schema.by_name[name].nullable} == whole
     assert len(set(schema.names)) == len(schema.names)
 
 
-def test_what_the_source_says_of_itself_is_not_hashed() -> None:
+def test_what_a_source_or_a_run_says_of_itself_is_not_hashed() -> None:
     unhashed = {c.name for table in TABLES.values() for c in table.columns if not c.hashed}
     assert unhashed == {
         "source_created_at",
@@ -139,5 +140,10 @@ def test_what_the_source_says_of_itself_is_not_hashed() -> None:
         "content_hash",
         "payload",
         "source_key",
+        "workflow_run_id",
+        "elapsed_seconds",
+        "total_tokens",
+        "error",
+        "translated_at",
     }
     assert MESSAGES.by_name["content"].hashed

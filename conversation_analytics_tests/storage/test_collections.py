@@ -39,6 +39,7 @@ def test_every_collection_is_named_by_a_setting(pipeline: Pipeline) -> None:
         "conversation_messages",
         "conversation_analytics",
         "conversation_categories",
+        "conversation_translations",
     }
 
 
