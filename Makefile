@@ -14,13 +14,16 @@ export UV_COMPILE_BYTECODE := 1
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos lint dev bench docs lock clean
+.PHONY: help demo demo-dify test check chaos lint dev bench docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/installed ## generate 90 days of conversations, process them all, show what came out
 	@$(BIN)/conversation-analytics demo
+
+demo-dify: $(VENV)/installed-dev ## the same with translations and labels by workflows of a stand-in for Dify
+	@$(BIN)/python -m conversation_analytics_tests.dify_demo
 
 dev: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on the same data
 	@$(BIN)/dagster instance migrate >/dev/null 2>&1 || true

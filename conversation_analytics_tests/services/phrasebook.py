@@ -53,10 +53,12 @@ class _Phrase(NamedTuple):
 
 @cache
 def meaning_of(text: str) -> Meaning | None:
-    """What a text of the generator says; null if it is not in the book, as English is not."""
+    """What a text of the generator says; null if it is not in the book."""
     for phrase in _book():
         if found := phrase.written.fullmatch(text):
-            return Meaning(_in_english(phrase, found.groupdict()), phrase.scenario)
+            spoken = phrase.language is _english()
+            english = text if spoken else _in_english(phrase, found.groupdict())
+            return Meaning(english, phrase.scenario)
     return None
 
 
@@ -76,7 +78,6 @@ def _book() -> list[_Phrase]:
     return [
         _Phrase(language, _pattern(language, own), english, scenario)
         for language in languages()
-        if language is not _english()
         for own, english, scenario in _pairs(language)
     ]
 
