@@ -62,6 +62,7 @@ def _show_summary(settings: Settings, lake: Lake) -> None:
     if not settings.s3_enabled:  # DuckDB needs an extension and credentials for S3
         _show_figures(conversations, messages)
         _show_categories(summaries)
+        _show_translations(f"{url}/{lake.layout.glob('translations')}", messages)
     show("")
     show(f"Parquet is in {url}. Ask it anything, for instance:")
     query = f"FROM '{conversations}' SELECT language, count(*) GROUP BY ALL ORDER BY 2 DESC"
@@ -99,6 +100,30 @@ def _show_categories(summaries: str) -> None:
             ]
             columns = [what, "conversations", "sentiment, -1 to 1", "negative messages %"]
             show_table(f"What it is about: {what}", columns, rows)
+
+
+def _show_translations(translations: str, messages: str) -> None:
+    """How many texts of each language are translated, and some of them; nothing without any."""
+    import duckdb
+
+    with duckdb.connect() as db:
+        db.read_parquet(translations).create_view("translations")
+        db.read_parquet(messages).create_view("messages")
+        found = db.execute(
+            "SELECT source_language, count_if(status = 'succeeded'), count_if(status = 'pending'), "
+            "count_if(status = 'failed') FROM translations GROUP BY ALL ORDER BY 2 DESC, 1"
+        ).fetchall()
+        if not found:
+            return
+        columns = ["language", "translated", "waiting", "failed"]
+        show_table("Translations", columns, [list(row) for row in found])
+        some = db.execute(
+            "SELECT source_language, min(content), arg_min(text, content) FROM translations "
+            "JOIN messages USING (conversation_id, message_id) "
+            "WHERE status = 'succeeded' AND length(content) BETWEEN 20 AND 80 "
+            "GROUP BY ALL ORDER BY 1"
+        ).fetchall()
+        show_table("For instance", ["", "said", "translated"], [list(row) for row in some])
 
 
 def _show_figures(conversations: str, messages: str) -> None:
