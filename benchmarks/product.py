@@ -23,6 +23,7 @@ from conversation_analytics.categorization.days import (
 )
 from conversation_analytics.categorization.explanation import explained
 from conversation_analytics.compute.runner import Runner, runner_for
+from conversation_analytics.dify.questions import Asker, Contract
 from conversation_analytics.generator.generate import generate
 from conversation_analytics.generator.options import GeneratorOptions
 from conversation_analytics.partitions import days_between
@@ -38,6 +39,7 @@ from conversation_analytics.transforms.derived import (
     DerivedDays,
 )
 from conversation_analytics.transforms.raw import RawDays
+from conversation_analytics.translation.days import translations_derivation
 
 FIRST_DAY = date(2024, 1, 1)
 
@@ -151,8 +153,8 @@ def refresh(
     request = replace(_request(), whole=whole, merge=merge)
     try:
         _commit(lake, RawDays(settings, lake, opened, days, request, runner))
-        categories = categories_derivation(settings, lake)
-        for how in (MESSAGES_DERIVATION, CONVERSATIONS_DERIVATION, categories):
+        told = (categories_derivation(settings, lake), translations_derivation(settings, _nobody))
+        for how in (MESSAGES_DERIVATION, CONVERSATIONS_DERIVATION, *told):
             _commit(lake, DerivedDays(settings, lake, how, days, request, runner))
     finally:
         opened.source.close()
@@ -171,6 +173,10 @@ def _commit(lake: Lake, stream: Iterable[DayItem]) -> None:
     failed = failures(commit_days(lake, stream))
     if failed:
         raise RuntimeError(f"days failed: {failed}")
+
+
+def _nobody(_: Contract) -> Asker:
+    raise RuntimeError("benchmarks ask nothing of Dify: unset DIFY_BASE_URL")
 
 
 def _request() -> Request:

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     taxonomy_file: Path | None = None
     human_labels_file: Path | None = None
     text_encoder: str = "words"
+    categorize_with_llm: Literal["conversations", "messages", "all", "none"] = "conversations"
     min_users_per_cell: int = Field(5, ge=1)
 
     dify_base_url: str | None = None
@@ -264,6 +265,12 @@ class Settings(BaseSettings):
             if key is not None:
                 return name.upper(), key
         return None
+
+    @property
+    def llm_scope(self) -> Literal["conversations", "messages", "all"] | None:
+        """What an LLM is asked to label; null if it is nothing or there is no key for it."""
+        scope = self.categorize_with_llm
+        return None if scope == "none" or self.dify_key("categorize") is None else scope
 
     @cached_property
     def calendar(self) -> DayCalendar:

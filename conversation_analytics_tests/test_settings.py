@@ -71,6 +71,7 @@ WRONG = [
     ("MAX_DELETE_FRACTION", "1.1", "less than or equal to 1"),
     ("NOCODB_BASE_URL", "nocodb.example.org", "must be a URL that starts with http://"),
     ("MIN_USERS_PER_CELL", "0", "greater than or equal to 1"),
+    ("CATEGORIZE_WITH_LLM", "words", "'conversations', 'messages', 'all' or 'none'"),
     ("DIFY_BASE_URL", "dify.example.org", "must be a URL that starts with http://"),
     ("DIFY_TRANSLATE_VERSION", "2/3", "must be letters, digits and dashes"),
     ("DIFY_CATEGORIZE_VERSION", "v_2", "must be letters, digits and dashes"),

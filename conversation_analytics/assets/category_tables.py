@@ -17,6 +17,7 @@ from conversation_analytics.storage.layout import CATEGORIES_UNIT
 
 if TYPE_CHECKING:
     from conversation_analytics.categorization.labeller import Labeller
+    from conversation_analytics.resources.dify import DifyResource
     from conversation_analytics.transforms.derived import Derivation
 
 GROUP = "categories"
@@ -27,10 +28,14 @@ def category_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of categories for the settings."""
 
-    def derivation(lake: Lake, _: Any) -> Derivation:
+    def derivation(lake: Lake, dify: DifyResource | None) -> Derivation:
         from conversation_analytics.categorization.days import categories_derivation
 
-        return categories_derivation(settings, lake)
+        if dify is None:
+            return categories_derivation(settings, lake)
+        return categories_derivation(
+            settings, lake, lambda contract: dify.asker("categorize", lake.store, contract)
+        )
 
     return [
         derived_asset(
@@ -41,6 +46,7 @@ def category_assets(
             group=GROUP,
             deps=(CONVERSATIONS.name, MESSAGES.name, TAXONOMY),
             observed=lambda: _observation(settings),
+            asks_dify=settings.llm_scope is not None,
         )
     ]
 
@@ -90,5 +96,6 @@ def _shown(labeller: Labeller) -> dict[str, Any]:
         **{f"{task}s_version": one.section.version for task, one in tasks.items()},
         "languages_with_sentiment": dg.MetadataValue.json(sorted(labeller.sentiment.languages)),
         "sentiment_model": labeller.sentiment.version,
+        **({"llm": labeller.llm.contract.workflow} if labeller.llm else {}),
         "corrections": len(labeller.corrections.labels),
     }

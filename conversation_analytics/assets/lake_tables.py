@@ -3,18 +3,18 @@
 Each returns a `DayStream`; see `io_managers.day_stream` for who does the work and when.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import dagster as dg
 from pydantic import Field
 
 from conversation_analytics.checks.blocking import blocking_checks
-from conversation_analytics.compute.runner import Runner, runner_for
+from conversation_analytics.compute.runner import runner_for, waiting_runner_for
 from conversation_analytics.io_managers.day_stream import DayStream
-from conversation_analytics.io_managers.metadata import column_schema
+from conversation_analytics.io_managers.metadata import column_schema, spending_metadata
 from conversation_analytics.io_managers.retries import retried_if_unavailable, step_retries
 from conversation_analytics.partitions import parse_day
 from conversation_analytics.resources.lake import LakeResource
@@ -37,6 +37,9 @@ from conversation_analytics.transforms.derived import (
     DerivedDays,
 )
 from conversation_analytics.transforms.raw import RawDays
+
+if TYPE_CHECKING:
+    from conversation_analytics.resources.dify import DifyResource
 
 LAKE_IO_MANAGER = "lake_io_manager"
 OWNER = "team:analytics"
@@ -150,14 +153,12 @@ def derived_asset(
     settings: Settings,
     partitions: dg.PartitionsDefinition[str],
     unit: Unit,
-    derivation: Callable[[Lake, Any], Derivation],
+    derivation: Callable[[Lake, Optional["DifyResource"]], Derivation],
     *,
     group: str,
     deps: tuple[str, ...],
     observed: Callable[[], dg.AssetObservation] | None = None,
-    runner: Callable[[], Runner] | None = None,
-    resources: Collection[str] = (),
-    summed_up: Callable[[Any], dg.AssetObservation | None] = lambda _: None,
+    asks_dify: bool = False,
 ) -> dg.AssetsDefinition:
     """The tables of a unit that is made of other days of the lake.
 
@@ -165,13 +166,12 @@ def derived_asset(
         settings: the settings.
         partitions: the days.
         unit: the unit.
-        derivation: how a day of it is made, by the lake and the resources of the run.
+        derivation: how a day of it is made; is given the lake, and Dify if that is asked.
         group: of its assets.
         deps: the assets it is made of.
         observed: tells what an asset is now that days are made of besides.
-        runner: who makes the days; null for whoever the settings ask for.
-        resources: names of the resources it needs besides the lake.
-        summed_up: tells by the resources what there is to tell of all days together.
+        asks_dify: whether a workflow of Dify is asked: then days are made in threads of this
+            process, which share its limits and a budget, and mostly wait.
     """
     specs = [_spec(one, group, deps=list(deps), code_version="1") for one in unit.tables]
 
@@ -181,28 +181,35 @@ def derived_asset(
         check_specs=blocking_checks(*(schema.name for schema in unit.tables)),
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
-        required_resource_keys={"lake", *resources},
+        required_resource_keys={"lake", "dify"} if asks_dify else {"lake"},
     )
     def derived(context: dg.AssetExecutionContext) -> Iterator[Any]:
         days = [parse_day(key) for key in context.partition_keys]
+        dify = context.resources.dify if asks_dify else None
         if observed:
             context.log_event(observed())
-        with closing(runner() if runner else runner_for(settings)) as running:
+        with closing(waiting_runner_for(settings) if asks_dify else runner_for(settings)) as runner:
             lake = context.resources.lake.open()
-            how, request = derivation(lake, context.resources), request_of(context)
-            items = DerivedDays(settings, lake, how, days, request, running)
-            told = _then_told(items, context, lambda: summed_up(context.resources))
+            how, request = derivation(lake, dify), request_of(context)
+            items = DerivedDays(settings, lake, how, days, request, runner)
+            told = _with_spending(items, context, unit, dify)
             yield from DayStream(context, told, step_retries(settings)).outputs()
 
     return derived
 
 
-def _then_told(
+def _with_spending(
     items: Iterable[DayItem],
     context: dg.AssetExecutionContext,
-    summed_up: Callable[[], dg.AssetObservation | None],
+    unit: Unit,
+    dify: Optional["DifyResource"],
 ) -> Iterator[DayItem]:
-    """Days, and when all of them are written, what there is to tell of them together."""
+    """Days, and when all of them are written, what the run has paid Dify so far, if anything."""
     yield from items
-    if event := summed_up():
-        context.log_event(event)
+    if dify and dify.budget.spending.calls:
+        observation = dg.AssetObservation(
+            unit.tables[0].name,
+            description="What the calls of Dify in this run came to so far.",
+            metadata=spending_metadata(dify.budget.spending),
+        )
+        context.log_event(observation)

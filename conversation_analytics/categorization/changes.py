@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics.categorization.days import labelled
+from conversation_analytics.categorization.decisions import UNKNOWN
 from conversation_analytics.categorization.labeller import Labeller
 from conversation_analytics.schemas import CATEGORIES
 from conversation_analytics.storage.lake import Lake
@@ -130,7 +131,7 @@ def changes(
             for task in tasks:
                 key = (id_, task)
                 was, is_ = old.get(key), new.get(key)
-                if _words(was) != _words(is_):
+                if _words(was) != _words(is_) and not _was_asked(was, is_):
                     found.add(Change(day, id_, task, was, is_))
     return found
 
@@ -183,6 +184,11 @@ def _whole(tables: Iterable[pa.Table], tasks: Sequence[str]) -> Iterator[dict[st
         )
         rows = table.filter(wanted)
         yield from rows.sort_by("rank").to_pylist()
+
+
+def _was_asked(before: Labels | None, after: Labels | None) -> bool:
+    """Whether an LLM gave the label, and would be asked again where the models are not sure."""
+    return bool(before and after and before.method == "llm" and after.labels == (UNKNOWN,))
 
 
 def _words(said: Labels | None) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,10 @@ from conversation_analytics.categorization.decisions import UNKNOWN
 from conversation_analytics.categorization.encoders import TextEncoder, encoder_for
 from conversation_analytics.categorization.labeller import Labeller
 from conversation_analytics.categorization.labelling import label
+from conversation_analytics.categorization.llm.choices import choices_of
+from conversation_analytics.categorization.llm.contract import CategorizeContract
+from conversation_analytics.categorization.llm.figures import llm_counts, pending_tasks
+from conversation_analytics.categorization.llm.step import LlmStep, Scope, ask_llm
 from conversation_analytics.categorization.rows import (
     category_rows,
     check_categories,
@@ -34,6 +39,8 @@ from conversation_analytics.categorization.taxonomy import (
     load_taxonomy,
 )
 from conversation_analytics.categorization.taxonomy_labels import taxonomy_labeller
+from conversation_analytics.dify.asking import NoAsker
+from conversation_analytics.dify.questions import Asker, Contract
 from conversation_analytics.errors import CategorizationError, StaleInput
 from conversation_analytics.schemas import CATEGORIES, CATEGORY_SUMMARIES
 from conversation_analytics.schemas.categories import TASKS
@@ -48,8 +55,10 @@ from conversation_analytics.storage.layout import (
 from conversation_analytics.transforms.derived import DayTask, Derivation, facts_of, read_input
 
 _State = tuple[Path, int, int]  # name, time of change, bytes
+_Llm = tuple[str, Scope]  # version of the workflow, what is asked about
 
 _READY: Final = 4  # labellers kept: one a taxonomy at work
+_NOBODY: Final = NoAsker("not asked: this run has nobody to ask.")
 
 
 def labeller_for(settings: Settings) -> Labeller:
@@ -62,7 +71,14 @@ def labeller_for(settings: Settings) -> Labeller:
     examples = _examples_file(taxonomy)
     people = settings.human_labels_file
     encoder = encoder_for(settings.text_encoder, settings.enable_gpu)
-    return _labeller(taxonomy, examples and _state(examples), people and _state(people), encoder)
+    scope = settings.llm_scope
+    return _labeller(
+        taxonomy,
+        examples and _state(examples),
+        people and _state(people),
+        encoder,
+        scope and (settings.dify_categorize_version, scope),
+    )
 
 
 def _state(file: Path) -> _State:
@@ -82,11 +98,20 @@ def _examples_file(taxonomy: _State) -> Path | None:
 
 @lru_cache(_READY)
 def _labeller(
-    taxonomy_file: _State, _: _State | None, corrections: _State | None, encoder: TextEncoder
+    taxonomy_file: _State,
+    _: _State | None,
+    corrections: _State | None,
+    encoder: TextEncoder,
+    llm: _Llm | None,
 ) -> Labeller:
     taxonomy = load_taxonomy(taxonomy_file[0])
     people = read_corrections(corrections[0] if corrections else None, taxonomy)
-    return labeller_by(taxonomy, people, encoder)
+    labeller = labeller_by(taxonomy, people, encoder)
+    return replace(labeller, llm=llm and _step(taxonomy, *llm))
+
+
+def _step(taxonomy: Taxonomy, version: str, scope: Scope) -> LlmStep:
+    return LlmStep(CategorizeContract(version, choices_of(taxonomy)), scope)
 
 
 def labeller_by(taxonomy: Taxonomy, corrections: Corrections, encoder: TextEncoder) -> Labeller:
@@ -102,8 +127,15 @@ def labeller_by(taxonomy: Taxonomy, corrections: Corrections, encoder: TextEncod
     return Labeller(sentiment_model(), intents, topics, corrections, taxonomy)
 
 
-def categories_derivation(settings: Settings, lake: Lake) -> Derivation:
+def categories_derivation(
+    settings: Settings, lake: Lake, asker_of: Callable[[Contract], Asker] | None = None
+) -> Derivation:
     """How categories are made of conversations and messages.
+
+    Args:
+        settings: the settings.
+        lake: where these are.
+        asker_of: who asks an LLM, if the settings have one; null to leave that for later.
 
     Raises:
         CategorizationError: the taxonomy, a model or the corrections cannot be used.
@@ -112,9 +144,12 @@ def categories_derivation(settings: Settings, lake: Lake) -> Derivation:
     keep(lake.store, labeller.taxonomy)
     corrected = _by_day(lake, labeller.corrections)
     nothing = Corrections()
+    prepare_day: Callable[[DayTask], PreparedDay] = prepare_categories
+    if labeller.llm and asker_of:
+        prepare_day = partial(prepare_categories, asker=asker_of(labeller.llm.contract))
     return Derivation(
         CATEGORIES_UNIT,
-        prepare_categories,
+        prepare_day,
         lambda day: labeller.versions(corrected.get(day, nothing)),
     )
 
@@ -133,6 +168,8 @@ def _by_day(lake: Lake, corrections: Corrections) -> dict[date, Corrections]:
 def stale_days(settings: Settings, lake: Lake) -> dict[date, list[str]]:
     """The days to be labelled again, with the tasks whose models, labels or corrections changed.
 
+    So are those of which an LLM has not answered yet.
+
     Told from manifests alone; days whose categories do not follow their messages are not among
     them, nor those without any: a sync or a backfill refreshes these.
 
@@ -143,10 +180,13 @@ def stale_days(settings: Settings, lake: Lake) -> dict[date, list[str]]:
     derivation = categories_derivation(settings, lake)
     manifests = lake.manifests(CATEGORIES_UNIT, lake.days(CATEGORIES_UNIT))
     found = {
-        day: changed_tasks(manifest.versions, derivation.versions(day))
+        day: {
+            *changed_tasks(manifest.versions, derivation.versions(day)),
+            *pending_tasks(manifest.counts),
+        }
         for day, manifest in manifests.items()
     }
-    return {day: tasks for day, tasks in found.items() if tasks}
+    return {day: [task for task in TASKS if task in tasks] for day, tasks in found.items() if tasks}
 
 
 def changed_tasks(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -154,13 +194,18 @@ def changed_tasks(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
     return [task for task in TASKS if before.get(task) != now[task]]
 
 
-def prepare_categories(task: DayTask) -> PreparedDay:
+def prepare_categories(task: DayTask, asker: Asker = _NOBODY) -> PreparedDay:
     """Label, check and encode a day. Labels of tasks whose versions did not change are kept.
+
+    Args:
+        task: the day.
+        asker: asks an LLM what the local models are not sure of; works in this process alone.
 
     Raises:
         StaleInput: conversations and messages do not belong together, or the taxonomy, a model
             or the corrections changed since the task was made.
         CategorizationError: one of these cannot be used.
+        DifyError: the LLM's workflow cannot be used.
     """
     started = time.perf_counter()
     conversations_manifest, conversations = read_input(task, CONVERSATIONS_UNIT)
@@ -181,8 +226,13 @@ def prepare_categories(task: DayTask) -> PreparedDay:
         CONVERSATIONS_UNIT.name: conversations_manifest.content_hash,
     }
     kept, tasks = _kept(task, inputs)
-    rows = labelled(labeller, conversations["conversations"], messages["messages"], tasks)
-    table = hashed(pa.concat_tables([*kept, *rows]), CATEGORIES)
+    anew = labelled(labeller, conversations["conversations"], messages["messages"], tasks)
+    rows = pa.concat_tables([*kept, *anew])
+    counts = {}
+    if labeller.llm:
+        asked = ask_llm(labeller.llm, asker, rows, messages["messages"])
+        rows, counts = asked.rows, llm_counts(labeller.llm, asked)
+    table = hashed(rows, CATEGORIES)
     return prepare(
         task.claim,
         {CATEGORIES.name: table, CATEGORY_SUMMARIES.name: summaries(table)},
@@ -194,7 +244,7 @@ def prepare_categories(task: DayTask) -> PreparedDay:
         ],
         inputs=inputs,
         started=started,
-        counts=_counts(table),
+        counts=_counts(table) | counts,
         **facts_of(task, conversations_manifest),
     )
 

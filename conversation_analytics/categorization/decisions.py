@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 Objects: TypeAlias = NDArray[np.object_]
 Method = Literal["rule", "model", "llm", "human"]
-Reason = Literal["below_threshold", "empty_text", "no_message", "too_short", "unmeasured_language"]
+Reason = Literal[
+    "below_threshold",
+    "empty_text",
+    "llm_invalid",
+    "no_message",
+    "out_of_scope",
+    "too_short",
+    "unmeasured_language",
+]
 
 NULL: Final[Objects] = np.array(None, dtype=object)
 """Null, as one column and another can be mixed with it."""

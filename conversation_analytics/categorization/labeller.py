@@ -10,6 +10,7 @@ from typing import Final
 from conversation_analytics.categorization.corrections import Corrections
 from conversation_analytics.categorization.features import FEATURES_VERSION
 from conversation_analytics.categorization.language import LANGUAGE_VERSION
+from conversation_analytics.categorization.llm.step import LlmStep
 from conversation_analytics.categorization.sentiment import SentimentModel
 from conversation_analytics.categorization.taxonomy import Taxonomy
 from conversation_analytics.categorization.taxonomy_labels import TaxonomyLabeller
@@ -30,6 +31,7 @@ class Labeller:
         topics: labels what conversations are about.
         corrections: what people say instead.
         taxonomy: the intents and topics.
+        llm: what an LLM is asked where these are not sure; null if there is none.
     """
 
     sentiment: SentimentModel
@@ -37,6 +39,7 @@ class Labeller:
     topics: TaxonomyLabeller
     corrections: Corrections
     taxonomy: Taxonomy
+    llm: LlmStep | None = None
 
     def model_version(self, task: str) -> str:
         """The version that rows of a task carry."""
@@ -78,9 +81,15 @@ class Labeller:
 
     def _own_versions(self) -> dict[str, str]:
         used = (FEATURES_VERSION, ROLLUP_VERSION, LANGUAGE_VERSION)
+        models = {task: (used, self.model_version(task)) for task in TASKS}
+        asked = {task: version for task in TASKS if (version := self._llm_version(task))}
         return {
             task: blake2b(
-                repr((used, self.model_version(task))).encode(), digest_size=8
+                repr((*models[task], asked[task]) if task in asked else models[task]).encode(),
+                digest_size=8,
             ).hexdigest()
             for task in TASKS
         }
+
+    def _llm_version(self, task: str) -> str | None:
+        return self.llm.version(task) if self.llm else None

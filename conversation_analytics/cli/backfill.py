@@ -37,8 +37,8 @@ def backfill(
         bool,
         typer.Option(
             "--stale",
-            help="Only label again, from the lake, the days whose taxonomy, models or corrections "
-            "changed.",
+            help="Only label and translate again, from the lake, the days whose taxonomy, models, "
+            "corrections or workflows changed, or that wait for one.",
         ),
     ] = False,
     rebuild: Annotated[
@@ -85,7 +85,7 @@ def _show_relabelled(outcomes: list[Outcome], *, as_json: bool) -> NoReturn:
         for outcome in outcomes:
             show_outcome(outcome)
         if not outcomes:
-            say("no day is stale: all are labelled by the taxonomy, models and corrections of now")
+            say("no day is stale: all are labelled and translated by the settings of now")
     raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=ExitCode.OK))
 
 

@@ -27,13 +27,21 @@ from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource, open_source
 from conversation_analytics.storage.identity import LakeIdentity, ensure_identity
 from conversation_analytics.storage.lake import Lake, open_lake
-from conversation_analytics.storage.layout import CATEGORIES_UNIT, RAW, UNKNOWN_DAY, UNPLACED
+from conversation_analytics.storage.layout import (
+    CATEGORIES_UNIT,
+    RAW,
+    TRANSLATIONS_UNIT,
+    UNKNOWN_DAY,
+    UNPLACED,
+)
 from conversation_analytics.storage.mongo_client import connect
 from conversation_analytics.transforms.settled import settle_source
 from conversation_analytics.transforms.span import data_span
+from conversation_analytics.translation.days import days_to_translate
 
-# Labels, and what shows them.
-_LABELS = ",".join(f"{table.name}+" for table in CATEGORIES_UNIT.tables)
+# Translations, and labels with what follows from them; each with what shows it.
+_TRANSLATIONS = ",".join(f"{table.name}+" for table in TRANSLATIONS_UNIT.tables)
+_LABELS = ",".join([*(f"{table.name}+" for table in CATEGORIES_UNIT.tables), _TRANSLATIONS])
 _RAW_ASSETS = frozenset(dg.AssetKey(schema.name) for schema in RAW.tables)
 
 
@@ -230,7 +238,9 @@ class PreparedBackfill:
     def relabel(self, first: date | None, last: date | None) -> list[Outcome]:
         """Label again, from the lake alone, the days whose models, taxonomy or corrections changed.
 
-        Contiguous days are one run; of each day only what can change is told anew.
+        So are those that wait for an LLM, and translated those that were translated by other
+        settings or not to the end. Contiguous days are one run; of each day only what can change is
+        told anew.
 
         Args:
             first: first day; null for all.
@@ -241,12 +251,15 @@ class PreparedBackfill:
         """
         self.check_mongo()
         ensure_identity(self.lake.store, LakeIdentity.of(self.settings))
-        stale = stale_days(self.settings, self.lake)
-        days = [day for day in stale if (not first or day >= first) and (not last or day <= last)]
-        assets = runs.select_assets(self.job, _LABELS)
+        labels = set(stale_days(self.settings, self.lake))
+        # Days that are labelled again are translated again along with that.
+        translations = days_to_translate(self.settings, self.lake) - labels
         return [
-            self._execute(runs.Work(self.job, assets, begin, end))
-            for begin, end in contiguous_ranges(sorted(days))
+            self._execute(runs.Work(self.job, runs.select_assets(self.job, selection), begin, end))
+            for days, selection in ((labels, _LABELS), (translations, _TRANSLATIONS))
+            for begin, end in contiguous_ranges(
+                sorted(day for day in days if (first or day) <= day <= (last or day))
+            )
         ]
 
     def check_mongo(self) -> None:

@@ -9,6 +9,17 @@
     refusals.py     Dify's error codes as errors that say what to do
     files.py        files as inputs
 
+    questions.py    what is asked of a workflow, and what became of it
+    asking.py       has questions answered without paying twice: `PaidAsker`
+    calls.py        one call, recorded step by step
+    ledger.py       the record of all calls, in the lake
+    records.py      what it holds
+    standing.py     where a question stands by it
+    batches.py      which questions are asked together
+    budget.py       limits of a run, and what it has spent
+    rates.py        what calls cost on average
+    estimate.py     what asking would cost
+
 Dify has no idempotency key, so a call is sent again only while it is sure that none was started;
 after that its run is read back by its id, however the answer was lost.
 """

@@ -29,11 +29,11 @@ from conversation_analytics.dify.client import DifyClient
 from conversation_analytics.dify.ledger import Ledger
 from conversation_analytics.dify.questions import Contract, Question, Reply
 from conversation_analytics.dify.rates import LEARNT_FROM, Rates
+from conversation_analytics.dify.records import Call
 from conversation_analytics.dify.standing import Askable, Standing, reply_of, standing_of
 from conversation_analytics.errors import (
     DifyAccessDenied,
     DifyAppUnusable,
-    DifyBusy,
     DifyError,
     DifyOutcomeUnknown,
     DifyQuotaExceeded,
@@ -42,6 +42,7 @@ from conversation_analytics.errors import (
 from conversation_analytics.storage.store import ObjectStore
 
 _RENEWED_WITHIN = 1 / 4
+_MOST_USELESS = 8
 
 
 class PaidAsker:
@@ -126,7 +127,7 @@ class _Asking:
         self._halted = threading.Event()
         self._stopped: str | None = None
         self._error: DifyError | None = None
-        self._turned_down = 0
+        self._useless = 0
 
     def replies(self) -> dict[str, Reply]:
         """A reply for the key of every question."""
@@ -226,29 +227,35 @@ class _Asking:
         if made.is_told:
             for key in call.keys:
                 self._settle([key], reply_of(key, call))
+            self._note_use(call)
         self._heed(made.error)
 
     def _follow(self, id_: str, keys: list[str]) -> None:
         try:
-            untold = self._asker.calls.follow(id_, self._halted)
+            reply = self._asker.calls.follow(id_, self._halted)
         except DifyError as error:
-            untold = str(error)
+            reply = _pending(str(error))
             self._heed(error)
-        if untold is not None:
-            self._settle(keys, _pending(untold))
+        if reply is not None:
+            self._settle(keys, reply)
+
+    def _note_use(self, call: Call) -> None:
+        """Start no more calls if one after the other answers nothing, as when the model is down."""
+        with self._lock:
+            self._useless = 0 if call.answers else self._useless + 1
+            useless = self._useless
+        if useless >= _MOST_USELESS:
+            last = reply_of(call.keys[0], call).error
+            self._stop(
+                f"not asked, since {useless} calls in a row answered nothing, the last: {last}"
+            )
 
     def _heed(self, error: DifyError | None) -> None:
         """Start no more calls if an error says that they would fare no better."""
-        if isinstance(error, DifyBusy):
-            self._turned_down += 1
-        elif error is None:
-            self._turned_down = 0
         if isinstance(error, DifyAccessDenied | DifyAppUnusable):
             self._error = self._error or error
             self._stop(str(error))
-        elif isinstance(error, DifyQuotaExceeded | DifyUnavailable) or (
-            self._turned_down >= self._asker.max_concurrency
-        ):
+        elif isinstance(error, DifyQuotaExceeded | DifyUnavailable):
             self._stop(str(error))
         elif isinstance(error, DifyOutcomeUnknown):
             self._is_dify_there()
@@ -261,6 +268,7 @@ class _Asking:
         return there
 
     def _stop(self, reason: str) -> None:
+        self._halted.set()
         with self._lock:
             self._stopped = self._stopped or reason
 

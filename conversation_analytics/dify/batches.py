@@ -15,22 +15,22 @@ def batches(
 ) -> list[list[Askable]]:
     """Questions in batches, each of which is one call.
 
-    Those of one batch were tried equally often, and a call that may pay again for a lost one pays
-    for nothing else. What was tried before is asked in ever smaller batches, so that one question
-    which no call survives does not take the others with it.
+    Those of one batch have failed equally often, and a call that may pay again for a lost one pays
+    for nothing else. What has failed is asked in ever smaller batches, so that one question which
+    no call survives does not take the others with it.
 
     Args:
         questions: the questions.
-        most: most questions in a batch that was not tried before.
+        most: most questions in a batch none of which has failed.
         most_characters: most characters in a batch of more than one.
     """
     alike: dict[tuple[int, bool], list[Askable]] = {}
     for one in questions:
-        alike.setdefault((len(one.standing.tried), one.standing.repeats), []).append(one)
+        alike.setdefault((one.standing.failures, one.standing.repeats), []).append(one)
     return [
         batch
-        for (tried, _), group in sorted(alike.items(), key=lambda item: item[0])
-        for batch in _filled(group, max(1, most // _SMALLER**tried), most_characters)
+        for (failures, _), group in sorted(alike.items(), key=lambda item: item[0])
+        for batch in _filled(group, max(1, most // _SMALLER**failures), most_characters)
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from conversation_analytics.dify.client import DifyClient
 from conversation_analytics.dify.ledger import Ledger
-from conversation_analytics.dify.questions import Contract, Question, Unanswered
+from conversation_analytics.dify.questions import Contract, Question, Reply, Unanswered
 from conversation_analytics.dify.records import Call, Claim, shares
 from conversation_analytics.dify.runs import WorkflowRun
 from conversation_analytics.dify.standing import Askable
@@ -105,7 +105,7 @@ class Calls:
         for recorded in under_way:
             recorded.renew(self._lease)
 
-    def follow(self, id_: str, halted: threading.Event) -> str | None:
+    def follow(self, id_: str, halted: threading.Event) -> Reply | None:
         """Wait for a call that some process has made, until it is over or given up.
 
         Args:
@@ -113,7 +113,7 @@ class Calls:
             halted: is set when nobody wants to know any more.
 
         Returns:
-            Why it cannot be told now; null if it can.
+            What to tell of its questions for now; null if the ledger has more of them.
 
         Raises:
             DifyError: its run cannot be read back at all.
@@ -123,11 +123,14 @@ class Calls:
         while True:
             call = self._ledger.call(id_)
             if call.state == "started" and call.run_id:
-                return self._read_back(id_, call, call.run_id)
+                untold = self._read_back(id_, call, call.run_id)
+                if untold is None:
+                    return None
+                return Reply(status="pending", error=untold, run_id=call.run_id)
             if not call.is_under_way(_now()):
                 return None
             if halted.wait(poll):
-                return "stopped while another process was asking."
+                return Reply(status="pending", error="stopped while another process was asking.")
 
     def is_dify_there(self) -> bool:
         """Whether Dify answers something that costs nothing."""
@@ -184,7 +187,6 @@ class Calls:
             return Made(recorded.change(state="lost", contents={}, error=str(error)), error)
         except DifyError as error:
             return Made(self._failed(recorded, error), error)
-        failpoint(DIFY_RESULT)
         return Made(recorded.change(**self._result(run, recorded.call.contents)))
 
     def _failed(self, recorded: _Recorded, error: DifyError) -> Call:
@@ -267,6 +269,7 @@ class _Recorded:
 
     def change(self, **changes: Any) -> Call:
         """Write down something else of the call."""
+        failpoint(DIFY_RESULT)
         with self._lock:
             self._write(self.call.changed(**changes))
             return self.call
@@ -275,8 +278,8 @@ class _Recorded:
         """Write down the run that was started."""
         failpoint(DIFY_STARTED)
         # Its result is still to be had, and is written with its id; till then `renew` tries.
-        with contextlib.suppress(StorageError):
-            self.change(state="started", run_id=run_id, task_id=task_id)
+        with contextlib.suppress(StorageError), self._lock:
+            self._write(self.call.changed(state="started", run_id=run_id, task_id=task_id))
 
     def renew(self, lease: timedelta) -> None:
         """Have others wait on, once part of the time is over and the run still not known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -38,8 +38,8 @@ class Estimate:
     to_pay: int
     calls: int
     tokens: int | None
-    cost: Mapping[str, Decimal] | None = field(default_factory=dict)
-    reason: str | None = None
+    cost: Mapping[str, Decimal] | None
+    reason: str | None
 
 
 def estimate(

@@ -148,10 +148,11 @@ class Ledger:
 
     def _claim(self, key: str, attempt: int, claim: Claim) -> bool:
         name, data = self._claim_key(key, attempt), claim.encoded()
-        if not self._store.create(name, data):
-            return False
-        # Else somebody who looked at the same moment may have written over it.
-        return self._store.conditional or self._store.get(name) == data
+        if self._store.create(name, data) and self._store.conditional:
+            return True
+        # It may be ours though: a request of which the answer was lost is sent again, and finds
+        # what it has written. And where nothing is conditional, somebody may have written over it.
+        return self._store.get(name) == data
 
     def _calls(self, pool: ThreadPoolExecutor, ids: Iterable[str]) -> dict[str, Call]:
         wanted = list(dict.fromkeys(ids))

@@ -33,8 +33,13 @@ class _Record(BaseModel):
         """
         try:
             return cls.model_validate(json.loads(data))
-        except (ValidationError, RecursionError) as error:
-            raise ValueError(str(error)) from error
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+        except ValidationError as error:
+            # Without what is wrong: it may be somebody's text.
+            [problem, *_] = error.errors(include_url=False, include_input=False)
+            where = ".".join(map(str, problem["loc"])) or "all of it"
+            raise ValueError(f"{where}: {problem['msg']}") from None
 
     def encoded(self) -> bytes:
         """The record as JSON in ASCII, which carries whatever an answer may hold.

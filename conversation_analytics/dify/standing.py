@@ -26,6 +26,7 @@ class Standing:
         repeats: whether that may pay again for what was paid: the last call was lost.
         attempts: how often it was claimed.
         tried: the calls of its attempts that count.
+        failures: how many of them were not lost, but gave no usable answer.
     """
 
     reply: Reply
@@ -34,6 +35,7 @@ class Standing:
     repeats: bool = False
     attempts: int = 0
     tried: tuple[str, ...] = ()
+    failures: int = 0
 
     @property
     def is_settled(self) -> bool:
@@ -65,7 +67,6 @@ def standing_of(key: str, history: History, now: datetime, *, max_attempts: int)
         if call.is_under_way(now):
             return Standing(reply_of(key, call), under_way=id_)
     tried = tuple((id_, call) for id_, call in history.calls if call.counts)
-    ids = tuple(id_ for id_, _ in tried)
     if not tried:
         reply = reply_of(key, history.calls[-1][1]) if history.calls else _NEVER_ASKED
         return Standing(reply, may_be_asked=True, attempts=history.attempts)
@@ -85,7 +86,8 @@ def standing_of(key: str, history: History, now: datetime, *, max_attempts: int)
         may_be_asked=True,
         repeats=lost,
         attempts=history.attempts,
-        tried=ids,
+        tried=tuple(id_ for id_, _ in tried),
+        failures=sum(not call.is_lost(now) for _, call in tried),
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +15,9 @@ from conversation_analytics.storage.days import DayReport
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import CATEGORIES_UNIT, TRANSLATIONS_UNIT, UNITS
 from conversation_analytics.storage.manifest import Manifest
+
+if TYPE_CHECKING:
+    from conversation_analytics.dify.budget import Spending
 
 _CELL_CHARACTERS = 60
 # What the counts of a unit's manifests are of.
@@ -73,6 +77,7 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
     metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
     if report.unit == CATEGORIES_UNIT.name:
         metadata["plot"] = _plot(lake, report)
+        metadata |= _by_llm(manifest.counts)
     if report.unit == TRANSLATIONS_UNIT.name:
         metadata |= _translated(manifest)
     if manifest.note:
@@ -89,6 +94,21 @@ def _translated(manifest: Manifest) -> dict[str, Any]:
         "languages": dg.MetadataValue.md(markdown_table(language_rows(manifest.by_language))),
         **{f"{task}_disagreement": share for task, share in shares.items()},
     }
+
+
+def _by_llm(counts: Mapping[str, int]) -> dict[str, Any]:
+    """What an LLM was asked about a day's categories, and what it answered."""
+    from conversation_analytics.categorization.llm.figures import llm_figures
+
+    figures = llm_figures(counts)
+    return {"llm": dg.MetadataValue.json(figures)} if figures else {}
+
+
+def spending_metadata(spending: Spending) -> dict[str, Any]:
+    """What a run has paid Dify so far."""
+    shown = asdict(spending)
+    cost = {currency: float(amount) for currency, amount in spending.cost.items()}
+    return {**shown, "cost": dg.MetadataValue.json(cost)}
 
 
 def _plot(lake: Lake, report: DayReport) -> dg.MetadataValue[Any]:

@@ -1,7 +1,6 @@
 """Workflows of Dify as a Dagster resource."""
 
 from decimal import Decimal
-from typing import Literal
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -10,6 +9,7 @@ from conversation_analytics.dify.asking import NoAsker, PaidAsker
 from conversation_analytics.dify.budget import Budget
 from conversation_analytics.dify.client import DifyClient
 from conversation_analytics.dify.questions import Asker, Contract
+from conversation_analytics.settings import DifyPurpose
 from conversation_analytics.storage.store import ObjectStore
 
 
@@ -45,7 +45,7 @@ class DifyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def asker(
         self,
-        purpose: Literal["translate", "categorize"],
+        purpose: DifyPurpose,
         store: ObjectStore,
         contract: Contract,
     ) -> Asker:

@@ -17,7 +17,15 @@ from conversation_analytics.schemas.base import (
 
 TASKS = ("language", "topic", "intent", "sentiment")
 METHODS = ("rule", "model", "llm", "human")
-REASONS = ("below_threshold", "empty_text", "no_message", "too_short", "unmeasured_language")
+REASONS = (
+    "below_threshold",
+    "empty_text",
+    "llm_invalid",
+    "no_message",
+    "out_of_scope",
+    "too_short",
+    "unmeasured_language",
+)
 
 
 def _confidence(name: str, label: str) -> Column:
@@ -59,7 +67,8 @@ CATEGORIES = TableSchema(
         Column(
             "confidence",
             REAL,
-            "Probability that the label is right; where none is given, of the likeliest.",
+            "Probability that the label is right, an LLM's by its own word; where none is given, "
+            "of the likeliest.",
             nullable=False,
             minimum=0,
             maximum=1,

@@ -80,7 +80,7 @@ class Derivation:
 
     Attributes:
         unit: the unit.
-        prepare: computes, checks and encodes a day; a top-level function.
+        prepare: computes, checks and encodes a day; a top-level function, for other processes.
         versions: of what decides a day's rows besides its inputs, by task.
     """
 
@@ -177,11 +177,27 @@ def read_input(
     columns = {schema.name: list(schema.names) for schema in schemas}
     found = task.lake.read_day(unit, task.claim.day, columns or None)
     if found is None:
-        raise StaleInput(
-            f"{task.claim.unit} of {task.claim.day}: its input '{unit.name}' was never "
-            f"materialised; materialise {unit.name} of that day first"
-        )
+        raise _never_made(task, unit)
     return found
+
+
+def input_manifest(task: DayTask, unit: Unit) -> Manifest:
+    """The manifest of the task's day of a unit.
+
+    Raises:
+        StaleInput: the day of that unit was never materialised.
+    """
+    found = task.lake.manifest(unit, task.claim.day)
+    if found is None:
+        raise _never_made(task, unit)
+    return found
+
+
+def _never_made(task: DayTask, unit: Unit) -> StaleInput:
+    return StaleInput(
+        f"{task.claim.unit} of {task.claim.day}: its input '{unit.name}' was never "
+        f"materialised; materialise {unit.name} of that day first"
+    )
 
 
 class DerivedDays:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import Final
 
 import pyarrow as pa
 
 from conversation_analytics.categorization.days import labeller_for
 from conversation_analytics.dify.questions import Asker, Contract, Reply
-from conversation_analytics.errors import StaleInput
+from conversation_analytics.errors import StaleInput, TornDay
 from conversation_analytics.schemas import CATEGORIES, CONVERSATIONS, MESSAGES, TRANSLATIONS
 from conversation_analytics.schemas.translations import STATUSES
 from conversation_analytics.settings import Settings
@@ -34,10 +34,9 @@ from conversation_analytics.storage.layout import (
     Unit,
 )
 from conversation_analytics.storage.manifest import Manifest
-from conversation_analytics.transforms.derived import DayTask, Derivation, facts_of, read_input
+from conversation_analytics.transforms.derived import DayTask, Derivation, facts_of, input_manifest
 from conversation_analytics.translation.contract import (
     LONGEST,
-    TranslationContract,
     by_target,
     question_of,
 )
@@ -49,73 +48,37 @@ from conversation_analytics.translation.rows import (
     succeeded_before,
     translation_rows,
 )
-from conversation_analytics.translation.selection import Plan, Selected, select
+from conversation_analytics.translation.selection import Selected, select
+from conversation_analytics.translation.translator import Translator, translator_for, why_off
 
-
-@dataclass(frozen=True)
-class Translator:
-    """What is translated, and by whom.
-
-    Attributes:
-        plan: what is to be translated.
-        workflow: what translations depend on besides their texts.
-        asker: has them translated; null where nothing is.
-        off: why nothing is translated; empty if something is.
-    """
-
-    plan: Plan
-    workflow: str
-    asker: Asker | None = None
-    off: str = ""
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """What decides the rows of a day besides its inputs."""
-        if self.off:
-            return {"policy": "none"}
-        return {
-            "policy": self.plan.policy,
-            "target": ",".join(self.plan.targets),
-            "workflow": self.workflow,
-        }
-
-
-def translator_for(settings: Settings, asker_of: Callable[[Contract], Asker]) -> Translator:
-    """What the settings have translated.
-
-    Args:
-        settings: the settings.
-        asker_of: gives what asks the workflow; not called where nothing is to be asked.
-    """
-    off, contract = why_off(settings), contract_of(settings)
-    plan = Plan(settings.translation_targets, "none" if off else settings.translate_policy)
-    return Translator(plan, contract.workflow, None if off else asker_of(contract), off)
-
-
-def contract_of(settings: Settings) -> TranslationContract:
-    """The contract with the workflow of the settings."""
-    return TranslationContract(settings.dify_translate_version)
-
-
-def why_off(settings: Settings) -> str:
-    """Why nothing is translated under the settings; empty if something is."""
-    if settings.translate_policy == "none":
-        return "TRANSLATE_POLICY=none"
-    if not settings.dify_base_url:
-        return "DIFY_BASE_URL is not set"
-    if not settings.dify_key("translate"):
-        return "neither DIFY_TRANSLATE_API_KEY nor DIFY_API_KEY is set"
-    return ""
+# The table of each unit that is read, and the columns of it.
+_INPUTS: Final = {
+    CONVERSATIONS_UNIT.name: (CONVERSATIONS, ["conversation_id", "title"]),
+    MESSAGES_UNIT.name: (MESSAGES, ["message_id", "conversation_id", "role", "content"]),
+    CATEGORIES_UNIT.name: (
+        CATEGORIES,
+        [
+            "conversation_id",
+            "message_id",
+            "task",
+            "label",
+            "rank",
+            "confidence",
+            "abstained",
+            "reason",
+        ],
+    ),
+}
 
 
 def translations_derivation(
-    settings: Settings, asker_of: Callable[[Contract], Asker]
+    settings: Settings, asker_of: Callable[[Contract], Asker] | None = None
 ) -> Derivation:
     """How translations are made of conversations, messages and categories.
 
     Args:
         settings: the settings.
-        asker_of: gives what asks the workflow; not called where nothing is to be asked.
+        asker_of: gives what asks the workflow; null only where nothing is to be asked.
     """
     translator = translator_for(settings, asker_of)
     return Derivation(
@@ -134,8 +97,7 @@ def stale_days(settings: Settings, lake: Lake) -> dict[date, list[str]]:
     """
     if why_off(settings):
         return {}
-    plan = Plan(settings.translation_targets, settings.translate_policy)
-    now = Translator(plan, contract_of(settings).workflow).versions
+    now = translator_for(settings).versions
     manifests = lake.manifests(TRANSLATIONS_UNIT, lake.days(TRANSLATIONS_UNIT))
     found = {
         day: [name for name, version in now.items() if manifest.versions.get(name) != version]
@@ -160,6 +122,15 @@ def unfinished_days(lake: Lake) -> dict[date, int]:
     return {day: open_ for day, open_ in found.items() if open_}
 
 
+def days_to_translate(settings: Settings, lake: Lake) -> set[date]:
+    """The days of which more would be translated if they were made again; none without Dify.
+
+    Raises:
+        StorageError: the lake cannot be read.
+    """
+    return set() if why_off(settings) else {*stale_days(settings, lake), *unfinished_days(lake)}
+
+
 def prepare_translations(translator: Translator, task: DayTask) -> PreparedDay:
     """Have a day translated, check and encode it. What it has already is not asked for.
 
@@ -169,9 +140,8 @@ def prepare_translations(translator: Translator, task: DayTask) -> PreparedDay:
         CategorizationError: the taxonomy or a model cannot be used.
     """
     started = time.perf_counter()
-    manifests, tables = _read(task)
-    conversations, messages = tables[CONVERSATIONS.name], tables[MESSAGES.name]
-    categories = tables[CATEGORIES.name]
+    manifests = _manifests(task)
+    conversations, messages, categories = _nothing() if translator.off else _read(task)
     texts = select(translator.plan, conversations, messages, categories)
     sources = [source_of(text) for text in texts]
     kept, refused = _kept(translator, task), _refused(texts, sources)
@@ -197,20 +167,34 @@ def prepare_translations(translator: Translator, task: DayTask) -> PreparedDay:
     )
 
 
-def _read(task: DayTask) -> tuple[dict[str, Manifest], dict[str, pa.Table]]:
-    """The inputs of a day: manifests by unit and tables by name.
+def _manifests(task: DayTask) -> dict[str, Manifest]:
+    """The manifests of a day's inputs by unit.
 
     Raises:
         StaleInput: one is missing, or was made of others than there are now.
     """
-    manifests: dict[str, Manifest] = {}
-    tables: dict[str, pa.Table] = {}
-    for unit in (MESSAGES_UNIT, CONVERSATIONS_UNIT, CATEGORIES_UNIT):
-        manifests[unit.name], read = read_input(task, unit)
-        tables |= read
+    inputs = [UNITS[name] for name in TRANSLATIONS_UNIT.inputs]
+    manifests = {unit.name: input_manifest(task, unit) for unit in inputs}
     for unit in (CONVERSATIONS_UNIT, CATEGORIES_UNIT):
         _refuse_unless_of(unit, manifests, task)
-    return manifests, tables
+    return manifests
+
+
+def _read(task: DayTask) -> tuple[pa.Table, ...]:
+    """What is looked at of a day's conversations, messages and categories.
+
+    Its commit is refused if they are written meanwhile, so that they fit the manifests.
+    """
+    found = []
+    for unit, (schema, columns) in _INPUTS.items():
+        read = task.lake.read_day(UNITS[unit], task.claim.day, {schema.name: columns})
+        found.append(read[1][schema.name] if read else schema.empty())
+    return tuple(found)
+
+
+def _nothing() -> tuple[pa.Table, ...]:
+    """The same where nothing is translated, and nothing need be read."""
+    return tuple(schema.empty() for schema, _ in _INPUTS.values())
 
 
 def _refuse_unless_of(unit: Unit, manifests: Mapping[str, Manifest], task: DayTask) -> None:
@@ -224,14 +208,16 @@ def _refuse_unless_of(unit: Unit, manifests: Mapping[str, Manifest], task: DayTa
 
 
 def _kept(translator: Translator, task: DayTask) -> dict[Source, Reply]:
-    """What the day has translated by the same workflow."""
-    before = task.lake.manifest(TRANSLATIONS_UNIT, task.claim.day)
-    if translator.off or before is None or before.versions.get("workflow") != translator.workflow:
+    """What the day has translated by the same workflow; nothing if a write of it was cut off."""
+    if translator.off:
         return {}
-    found = task.lake.read_day(
-        TRANSLATIONS_UNIT, task.claim.day, {TRANSLATIONS.name: TRANSLATIONS.names}
-    )
-    return succeeded_before(found[1][TRANSLATIONS.name]) if found else {}
+    try:
+        found = task.lake.read_day(TRANSLATIONS_UNIT, task.claim.day)
+    except TornDay:
+        return {}
+    if found is None or found[0].versions.get("workflow") != translator.workflow:
+        return {}
+    return succeeded_before(found[1][TRANSLATIONS.name])
 
 
 def _asked(

@@ -100,6 +100,7 @@ def test_what_another_taxonomy_changes_is_shown_before_and_done_after(
     assert {one["asset"]: one["days"] for one in outcome["assets"]} == {
         "categories": 2,
         "category_summaries": 2,
+        "translations": 2,
     }
     assert filled.json("categories", "diff")["changed"] == {}
     assert filled.json("backfill", "--stale") == []

@@ -90,6 +90,17 @@ def test_what_is_translated_is_not_asked_about_again(translated: Translated) -> 
     assert translated.counts() == {"succeeded": 4, "kept": 3, "asked": 1}
 
 
+def test_a_day_whose_write_was_cut_off_is_made_anew(translated: Translated) -> None:
+    translated.refresh(FIRST)
+    before = translated.rows()
+    file = translated.lake.layout.file("translations", FIRST)
+    translated.lake.store.put(file, b"the beginning of another")
+
+    assert translated.refresh(FIRST) == []
+
+    assert translated.rows() == before
+
+
 def test_an_edited_message_is_translated_anew_and_a_deleted_one_goes(
     translated: Translated,
 ) -> None:

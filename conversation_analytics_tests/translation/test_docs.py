@@ -11,6 +11,7 @@ import yaml
 
 import conversation_analytics
 from conversation_analytics.translation.contract import (
+    LONGEST,
     TARGET,
     TEXTS,
     TRANSLATIONS,
@@ -49,6 +50,8 @@ def test_the_example_takes_and_gives_what_the_contract_says() -> None:
     assert variables.keys() == TranslationContract().inputs(asked).keys() == {TARGET, TEXTS}
     assert all(one["required"] for one in variables.values())
     assert outputs.keys() == {TRANSLATIONS}
+    # JSON may take two characters for one.
+    assert variables[TEXTS]["max_length"] >= 2 * LONGEST
 
 
 def test_the_example_is_connected_from_its_start_to_its_end() -> None:

@@ -27,7 +27,9 @@ from conversation_analytics.storage.layout import (
 from conversation_analytics.storage.store import ObjectStore
 
 _STATE: Final = f"{TOPICS_FOLDER}state.json"
-_FITS_NONE: Final = pa.array(["below_threshold", "unmeasured_language"])
+_FITS_NONE: Final = pa.array(
+    ["below_threshold", "unmeasured_language", "llm_invalid", "out_of_scope"]
+)
 _COLUMNS: Final = pa.schema(
     [
         pa.field("conversation_id", pa.string()),

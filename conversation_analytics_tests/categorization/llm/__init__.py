@@ -1,0 +1,1 @@
+"""Tests of `conversation_analytics.categorization.llm`."""
