@@ -259,8 +259,12 @@ class Settings(BaseSettings):
         return tuple(self.translate_to.split(","))
 
     def dify_key(self, purpose: DifyPurpose) -> tuple[str, SecretStr] | None:
-        """Name and value of the API key for a purpose: its own, else the common one, if any."""
-        for name in (f"dify_{purpose}_api_key", "dify_api_key"):
+        """Name and value of the API key for a purpose, if there is one.
+
+        An app has one workflow, so DIFY_API_KEY is for one purpose: translations.
+        """
+        common = ("dify_api_key",) if purpose == "translate" else ()
+        for name in (f"dify_{purpose}_api_key", *common):
             key: SecretStr | None = getattr(self, name)
             if key is not None:
                 return name.upper(), key

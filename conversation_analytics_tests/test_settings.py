@@ -245,7 +245,7 @@ def test_nocodb_is_read_as_soon_as_its_address_is_set(monkeypatch: pytest.Monkey
     assert loaded(monkeypatch, SOURCE="files").source_kind == "files"
 
 
-def test_a_purpose_has_its_own_key_of_dify_else_the_common_one() -> None:
+def test_labels_by_an_llm_need_a_key_of_their_own() -> None:
     def name_and_key(**keys: str) -> list[tuple[str, str] | None]:
         settings = load_settings(None, dify_base_url=DIFY["DIFY_BASE_URL"], **keys)
         found = [settings.dify_key("translate"), settings.dify_key("categorize")]
@@ -253,8 +253,10 @@ def test_a_purpose_has_its_own_key_of_dify_else_the_common_one() -> None:
 
     own, common = ("DIFY_TRANSLATE_API_KEY", "app-t"), ("DIFY_API_KEY", "app-all")
     assert name_and_key(dify_translate_api_key="app-t") == [own, None]
-    assert name_and_key(dify_api_key="app-all") == [common, common]
-    assert name_and_key(dify_translate_api_key="app-t", dify_api_key="app-all") == [own, common]
+    assert name_and_key(dify_api_key="app-all") == [common, None]
+    assert name_and_key(dify_translate_api_key="app-t", dify_api_key="app-all") == [own, None]
+    labels = ("DIFY_CATEGORIZE_API_KEY", "app-c")
+    assert name_and_key(dify_categorize_api_key="app-c") == [None, labels]
 
 
 def test_slashes_around_addresses_and_prefixes_do_not_matter() -> None:

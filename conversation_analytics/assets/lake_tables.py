@@ -204,9 +204,9 @@ def _with_spending(
     unit: Unit,
     dify: Optional["DifyResource"],
 ) -> Iterator[DayItem]:
-    """Days, and when all of them are written, what the run has paid Dify so far, if anything."""
+    """Days, and when all of them are written, what the run has paid Dify so far."""
     yield from items
-    if dify and dify.budget.spending.calls:
+    if dify:
         observation = dg.AssetObservation(
             unit.tables[0].name,
             description="What the calls of Dify in this run came to so far.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from conversation_analytics.categorization.labelling import label
 from conversation_analytics.categorization.llm.choices import choices_of
 from conversation_analytics.categorization.llm.contract import CategorizeContract
 from conversation_analytics.categorization.llm.figures import llm_counts, pending_tasks
-from conversation_analytics.categorization.llm.step import LlmStep, Scope, ask_llm
+from conversation_analytics.categorization.llm.step import Asked, LlmStep, Scope, ask_llm
 from conversation_analytics.categorization.rows import (
     category_rows,
     check_categories,
@@ -41,7 +42,12 @@ from conversation_analytics.categorization.taxonomy import (
 from conversation_analytics.categorization.taxonomy_labels import taxonomy_labeller
 from conversation_analytics.dify.asking import NoAsker
 from conversation_analytics.dify.questions import Asker, Contract
-from conversation_analytics.errors import CategorizationError, StaleInput
+from conversation_analytics.errors import (
+    CategorizationError,
+    DifyAccessDenied,
+    DifyAppUnusable,
+    StaleInput,
+)
 from conversation_analytics.schemas import CATEGORIES, CATEGORY_SUMMARIES
 from conversation_analytics.schemas.categories import TASKS
 from conversation_analytics.settings import Settings
@@ -53,6 +59,8 @@ from conversation_analytics.storage.layout import (
     MESSAGES_UNIT,
 )
 from conversation_analytics.transforms.derived import DayTask, Derivation, facts_of, read_input
+
+logger = logging.getLogger(__name__)
 
 _State = tuple[Path, int, int]  # name, time of change, bytes
 _Llm = tuple[str, Scope]  # version of the workflow, what is asked about
@@ -205,7 +213,6 @@ def prepare_categories(task: DayTask, asker: Asker = _NOBODY) -> PreparedDay:
         StaleInput: conversations and messages do not belong together, or the taxonomy, a model
             or the corrections changed since the task was made.
         CategorizationError: one of these cannot be used.
-        DifyError: the LLM's workflow cannot be used.
     """
     started = time.perf_counter()
     conversations_manifest, conversations = read_input(task, CONVERSATIONS_UNIT)
@@ -230,7 +237,7 @@ def prepare_categories(task: DayTask, asker: Asker = _NOBODY) -> PreparedDay:
     rows = pa.concat_tables([*kept, *anew])
     counts = {}
     if labeller.llm:
-        asked = ask_llm(labeller.llm, asker, rows, messages["messages"])
+        asked = _asked(labeller.llm, asker, rows, messages["messages"])
         rows, counts = asked.rows, llm_counts(labeller.llm, asked)
     table = hashed(rows, CATEGORIES)
     return prepare(
@@ -247,6 +254,15 @@ def prepare_categories(task: DayTask, asker: Asker = _NOBODY) -> PreparedDay:
         counts=_counts(table) | counts,
         **facts_of(task, conversations_manifest),
     )
+
+
+def _asked(llm: LlmStep, asker: Asker, rows: pa.Table, messages: pa.Table) -> Asked:
+    """What an LLM says; local labels are not to wait until its key or its app is put right."""
+    try:
+        return ask_llm(llm, asker, rows, messages)
+    except (DifyAccessDenied, DifyAppUnusable) as error:
+        logger.warning("local labels stay, and wait for an LLM: %s", error)
+        return ask_llm(llm, NoAsker(f"not asked: {error}"), rows, messages)
 
 
 def _kept(task: DayTask, inputs: Mapping[str, str]) -> tuple[list[pa.Table], Sequence[str]]:

@@ -107,8 +107,8 @@ def _by_llm(counts: Mapping[str, int]) -> dict[str, Any]:
 def spending_metadata(spending: Spending) -> dict[str, Any]:
     """What a run has paid Dify so far."""
     shown = asdict(spending)
-    cost = {currency: float(amount) for currency, amount in spending.cost.items()}
-    return {**shown, "cost": dg.MetadataValue.json(cost)}
+    cost = {f"cost_{currency}": float(amount) for currency, amount in shown.pop("cost").items()}
+    return {**shown, **cost}
 
 
 def _plot(lake: Lake, report: DayReport) -> dg.MetadataValue[Any]:

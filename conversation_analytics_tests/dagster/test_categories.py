@@ -58,7 +58,7 @@ def test_days_are_stale_after_a_change_of_the_taxonomy_until_they_are_made_again
     observe(labelled)
     assert labelled.stale() == {(table, key(n)) for table in TABLES for n in (1, 2)}
 
-    assert labelled.run(2, select=TABLES).success
+    assert labelled.run(2, select=[*TABLES, "translations"]).success
 
     assert labelled.stale() == {(table, key(1)) for table in TABLES}
 

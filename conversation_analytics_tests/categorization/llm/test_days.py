@@ -207,8 +207,8 @@ def test_nobody_is_asked_where_that_is_not_wished(asking: Asking) -> None:
     for off in ({"categorize_with_llm": "none"}, {"dify_categorize_api_key": None}):
         given = {"dify_categorize_api_key": key, **off}
         assert labeller_for(asking.settings.model_copy(update=given)).llm is None
-    common = asking.settings.model_copy(update={"dify_api_key": key})
-    assert labeller_for(common).llm is not None
+    common = {"dify_api_key": key, "dify_categorize_api_key": None}
+    assert labeller_for(asking.settings.model_copy(update=common)).llm is None
 
 
 def test_an_answer_outside_the_labels_never_becomes_public(asking: Asking) -> None:
