@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -19,7 +19,12 @@ from conversation_analytics.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from conversation_analytics.cli.backfilling import Outcome
+    from conversation_analytics.settings import Settings
+
+_ESTIMATED = ("questions", "answered", "under_way", "failed", "to_pay", "calls", "tokens")
 
 
 def backfill(
@@ -41,6 +46,13 @@ def backfill(
             "corrections or workflows changed, or that wait for one.",
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only tell what asking workflows of Dify about the lake's days would cost.",
+        ),
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Empty the lake first, then fill it anew.")
     ] = False,
@@ -58,6 +70,11 @@ def backfill(
     begin, end = day_option("--from", first), day_option("--to", last)
     if stale and (rebuild or select):
         raise typer.BadParameter("--stale goes with neither --rebuild nor --select")
+    if dry_run:
+        if rebuild or select:
+            raise typer.BadParameter("--dry-run goes with neither --rebuild nor --select")
+        _show_expected(settings, begin, end, stale=stale, as_json=as_json)
+        return
     with Backfill(settings).prepared() as prepared:
         if stale:
             _show_relabelled(prepared.relabel(begin, end), as_json=as_json)
@@ -75,6 +92,35 @@ def backfill(
     else:
         show_outcome(outcome)
     raise typer.Exit(outcome.exit_code)
+
+
+def _show_expected(
+    settings: Settings, first: date | None, last: date | None, *, stale: bool, as_json: bool
+) -> None:
+    """Print what asking Dify about days would cost."""
+    from conversation_analytics.cli.estimating import expected
+
+    found = expected(settings, first, last, stale=stale)
+    if as_json:
+        show_json([one.as_dict() for one in found])
+        return
+    columns = ["", "days", "texts", "known", "under way", "given up", "to pay", "calls", "tokens"]
+    rows = []
+    for one in found:
+        counts: list[Any] = [one.table, one.days]
+        if one.estimate:
+            counts += [getattr(one.estimate, name) for name in _ESTIMATED]
+            costs = one.estimate.cost or {}
+            counts.append(", ".join(f"{cost:.4f} {name}" for name, cost in costs.items()))
+        rows.append(counts + [None] * (len(columns) + 1 - len(counts)))
+    show_table("What asking Dify would take", [*columns, "cost"], rows)
+    for one in found:
+        reasons = [one.off, one.estimate.reason if one.estimate else None]
+        for reason in filter(None, reasons):
+            say(f"{one.table}: {reason}")
+        if one.skipped:
+            day, why = next(iter(one.skipped.items()))
+            say(f"{one.table}: {len(one.skipped)} day(s) not looked at, such as {day}: {why}")
 
 
 def _show_relabelled(outcomes: list[Outcome], *, as_json: bool) -> NoReturn:

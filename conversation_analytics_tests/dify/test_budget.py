@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.dify.budget import Budget, Spending
-from conversation_analytics.dify.estimate import estimate
+from conversation_analytics.dify.estimate import EstimatingAsker
 from conversation_analytics.dify.rates import Rates
 from conversation_analytics.dify.records import Call
 from conversation_analytics.storage import failpoints
@@ -188,7 +188,10 @@ def test_the_cost_of_a_run_that_was_read_back_is_told_from_its_tokens() -> None:
 
 
 def estimated(store: MemoryStore, asked: list[Any], **changes: Any) -> dict[str, Any]:
-    found = estimate(store, WORKFLOW, asked, **{"batch_size": 1, **changes})
+    asker = EstimatingAsker(store, WORKFLOW, **{"batch_size": 1, **changes})
+    asker.ask(asked)
+    asker.ask(asked[:1])  # counts once
+    found = asker.estimate
     return {name: getattr(found, name) for name in found.__slots__}
 
 

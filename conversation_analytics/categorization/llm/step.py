@@ -106,7 +106,8 @@ def ask_llm(step: LlmStep, asker: Asker, rows: pa.Table, messages: pa.Table) -> 
         step.contract.question(text, row["task"]) if text else None
         for row, text in zip(unsure, texts, strict=True)
     ]
-    replies = asker.ask(_each_once(questions)) if any(questions) else {}
+    each = _each_once(questions)
+    replies = asker.ask(each) if each else {}
     answered = [
         _answered(row, replies[question.key], step.contract) if question else row
         for row, question in zip(unsure, questions, strict=True)
@@ -114,7 +115,7 @@ def ask_llm(step: LlmStep, asker: Asker, rows: pa.Table, messages: pa.Table) -> 
     table = pa.concat_tables(
         [rows.filter(pc.invert(chosen)), pa.Table.from_pylist(answered, rows.schema)]
     )
-    used = [replies[question.key] for question in _each_once(questions)]
+    used = [replies[question.key] for question in each]
     return Asked(
         table,
         sum(reply.total_tokens or 0 for reply in used),

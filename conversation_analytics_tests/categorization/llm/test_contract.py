@@ -190,6 +190,15 @@ def test_an_item_on_which_the_workflow_failed_is_unanswered_and_the_others_are_n
     assert broken[TOPIC.key] == {"label": "orders", "confidence": 0.9}
 
 
+def test_a_text_in_the_place_of_one_item_may_not_speak_of_another() -> None:
+    whole = item_by_item(saying({"intent": "refund", "topic": "orders"}), CONTRACT.inputs(BOTH))
+
+    found = given_for(whole[::-1], BOTH)
+
+    strange = {"invalid": "the answer speaks of other items than its own"}
+    assert found == {question.key: strange for question in BOTH}
+
+
 def test_answers_without_those_that_failed_are_told_apart_by_their_ids() -> None:
     found = given_for([json.dumps([answer(id_of(TOPIC, BOTH), "topic", "orders")])], BOTH)
     assert found[TOPIC.key] == {"label": "orders", "confidence": 0.9}

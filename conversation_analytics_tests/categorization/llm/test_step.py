@@ -153,12 +153,13 @@ def test_a_row_without_an_answer_stays_and_tells_why() -> None:
     assert details["llm"]["status"] == "failed"
 
 
-def test_what_waited_has_the_same_row_once_it_is_answered() -> None:
-    workflow = Workflow(contract_of(), HELPFUL, open=False)
+@pytest.mark.parametrize("model", [HELPFUL, saying({"intent": None})], ids=["label", "none fits"])
+def test_what_waited_has_the_same_row_once_it_is_answered(model: Model) -> None:
+    workflow = Workflow(contract_of(), model, open=False)
     waiting, _ = only(row(), workflow=workflow)
     workflow.open = True
 
-    assert only(waiting, workflow=workflow) == only(row())
+    assert only(waiting, workflow=workflow) == only(row(), model=model)
 
 
 @pytest.mark.parametrize(
