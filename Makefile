@@ -14,7 +14,7 @@ export UV_COMPILE_BYTECODE := 1
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-dify test check chaos lint dev bench docs lock clean
+.PHONY: help demo demo-dify test suite check chaos lint dev bench docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,7 +29,11 @@ dev: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on th
 	@$(BIN)/dagster instance migrate >/dev/null 2>&1 || true
 	$(BIN)/dagster dev -w workspace.yaml
 
-test: lint ## run every check and every test, with the real services they need
+# Checking types takes a minute of one processor, and tests now and then wait for servers.
+test: $(VENV)/installed-dev ## run every check and every test, with the real services they need
+	@$(MAKE) --no-print-directory --jobs 2 lint suite
+
+suite: $(VENV)/installed-dev
 	$(BIN)/python -m conversation_analytics_tests.services.install
 	$(BIN)/pytest $(IN_PARALLEL)
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import uuid
 from collections.abc import Iterator
+from functools import cache
 
+import botocore.session
 import pytest
+from alembic.script import ScriptDirectory
 from hypothesis import settings
+from sqlalchemy import Engine, event
 
 from conversation_analytics_tests.services.mongo_server import Mongod, start_mongod
 from conversation_analytics_tests.services.nocodb_server import NocoDB, start_nocodb
@@ -20,6 +26,36 @@ from conversation_analytics_tests.services.s3_servers import (
 # How long an example takes says how busy the machine is.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_disk() -> Iterator[None]:
+    """Wait for no disk: programs are killed here, but the power never fails.
+
+    Tests of what must be flushed, in `storage/`, put something else in the place of `fsync`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        event.listen(Engine, "connect", _flush_nothing)
+        yield
+        event.remove(Engine, "connect", _flush_nothing)
+
+
+def _flush_nothing(connection: object, _: object) -> None:
+    if isinstance(connection, sqlite3.Connection):  # Dagster's runs, events and ticks
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once() -> Iterator[None]:
+    """Read once what libraries read again for each database of Dagster's and each client of S3.
+
+    Those are Dagster's ninety migrations, and botocore's description of the service.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", cache(ScriptDirectory.from_config))
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

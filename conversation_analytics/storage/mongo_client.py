@@ -84,22 +84,28 @@ def connect(uri: str, *, database: str, timeout_seconds: float = 10) -> MongoDat
     Args:
         uri: the connection string, `MONGODB_URI`.
         database: name of the database, `MONGODB_DATABASE`.
-        timeout_seconds: how long to look for a server, and to wait for a connection.
+        timeout_seconds: how long to look for a server, and to wait for a connection, where the
+            connection string does not say.
 
     Raises:
         SettingsError: the connection string or the database's name is malformed.
         StoreUnavailable: nobody answers, or the credentials are refused.
     """
     milliseconds = int(timeout_seconds * 1000)
+    ours: dict[str, Any] = {
+        "serverSelectionTimeoutMS": milliseconds,
+        "connectTimeoutMS": milliseconds,
+        "socketTimeoutMS": _ANSWER_SECONDS * 1000,
+    }
+    # The driver would let these count, and not what the string says.
+    timeouts = {name: ours[name] for name in ours if f"{name}=".casefold() not in uri.casefold()}
     try:
         client: MongoClient[Document] = MongoClient(
             uri,
-            serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
-            socketTimeoutMS=_ANSWER_SECONDS * 1000,
             appname="conversation-analytics",
             tz_aware=True,
             tzinfo=UTC,
+            **timeouts,
         )
     except (PyMongoError, ValueError, TypeError) as error:
         # The driver's words may quote the string, and with it the password.

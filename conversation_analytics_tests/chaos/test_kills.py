@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from conversation_analytics.storage import failpoints
 from conversation_analytics_tests.chaos import LONG, scaled
+from conversation_analytics_tests.chaos.disturbances import memory
 from conversation_analytics_tests.chaos.kill_exports import assert_converged
 from conversation_analytics_tests.chaos.kill_stage import Course, Stage, spread
 from conversation_analytics_tests.chaos.victim import Interruption, start_victim
@@ -50,13 +53,13 @@ KILLS = [
 
 
 @pytest.fixture(scope="module")
-def stage(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("kills")
-    with start_victim() as victim:
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-", dir=memory()) as folder,
+        start_victim() as victim,
+    ):
         yield Stage(
-            folder,
+            Path(folder),
             victim,
             lambda: request.getfixturevalue("moto_s3"),
             lambda: request.getfixturevalue("mongod"),

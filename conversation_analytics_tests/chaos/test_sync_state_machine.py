@@ -7,7 +7,6 @@ changes; after a sweep it does in any case.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -372,8 +371,7 @@ class SourceAndLake(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What happens when the power fails is tested in `storage/`; failures on purpose are many."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+    """Failures on purpose are many: nobody reads of them, and nothing waits after one."""
     monkeypatch.setattr(lake, "_READ_PAUSE_SECONDS", 0)
     logging.disable(logging.ERROR)
     yield

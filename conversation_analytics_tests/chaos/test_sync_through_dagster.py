@@ -7,7 +7,6 @@ done the lake holds what the rules say, and Dagster shows the days that the lake
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -184,9 +183,8 @@ def _memory() -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What happens when the power fails is tested in `storage/`; failures on purpose are many."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+def _quiet() -> Iterator[None]:
+    """Failures on purpose are many: nobody reads of them."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)

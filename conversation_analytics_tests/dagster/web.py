@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from conversation_analytics_tests.dagster import quick_daemon
 from conversation_analytics_tests.services.process import Process, free_port, running
 
 REPOSITORY = Path(__file__).parents[2]
@@ -119,21 +120,17 @@ def start_dagster(root: Path, environment: Mapping[str, str]) -> Iterator[Web]:
     # Webserver and daemon that open a fresh SQLite home at once break each other's migration.
     opened = "import dagster; dagster.DagsterInstance.get().dispose()"
     subprocess.run([sys.executable, "-c", opened], env=os.environ | env, cwd=root, check=True)
-    scripts = Path(sysconfig.get_path("scripts"))
     workspace = ["-w", REPOSITORY / "workspace.yaml"]
     port = free_port()
-    web_command = [scripts / "dagster-webserver", *workspace, "-h", "127.0.0.1", "-p", str(port)]
+    web_command = [Path(sysconfig.get_path("scripts"), "dagster-webserver"), *workspace]
+    web_command += ["-h", "127.0.0.1", "-p", str(port)]
     webserver = Process("dagster-webserver", web_command, log_path=root / "web.log", env=env)
+    daemon_command = [sys.executable, "-m", quick_daemon.__name__, "run", *workspace]
     url = f"http://127.0.0.1:{port}"
     with running(webserver), httpx.Client(base_url=url, timeout=60) as http:
-        webserver.wait_until_ready(lambda: _answers(http), seconds=START_SECONDS)
-        daemon = Process(
-            "dagster-daemon",
-            [scripts / "dagster-daemon", "run", *workspace],
-            log_path=root / "daemon.log",
-            env=env,
-        )
+        daemon = Process("dagster-daemon", daemon_command, log_path=root / "daemon.log", env=env)
         with running(daemon):
+            webserver.wait_until_ready(lambda: _answers(http), seconds=START_SECONDS)
             yield Web(url, http, webserver, daemon)
 
 

@@ -141,9 +141,9 @@ class Pipeline:
         return tuple((one, one.name(self.settings)) for one in COLLECTIONS.values())
 
     def _row_hashes(self, unit: Unit) -> Iterable[tuple[str, str]]:
-        schema = unit.tables[0]
-        for day in self.lake.days(unit):
-            found = self.lake.read_day(unit, day)
+        schema, lake = unit.tables[0], self.lake
+        for day in lake.days(unit):
+            found = lake.read_day(unit, day)
             assert found is not None
             table = found[1][schema.name]
             yield from zip(

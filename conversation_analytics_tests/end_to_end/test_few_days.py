@@ -30,7 +30,8 @@ from conversation_analytics_tests.services.nocodb_server import NocoDB
 
 pytestmark = pytest.mark.services
 
-DAYS = days(101)  # of which a test uses as many as its history is long
+LENGTH = 40  # days of history, of which two are few
+DAYS = days(LENGTH + 1)  # the last conversations may go on after midnight
 ASKED = (
     "scan",
     "conversations_between",
@@ -41,23 +42,17 @@ ASKED = (
 
 
 @pytest.fixture
-def length() -> int:
-    """Days of history."""
-    return 40
-
-
-@pytest.fixture
-def history(nocodb: NocoDB, tmp_path: Path, length: int) -> NocoDBTables:
+def history(nocodb: NocoDB, tmp_path: Path) -> NocoDBTables:
     """Many days in NocoDB's own tables."""
-    folder = export(tmp_path / "export", "plain", messages=10 * length, days=length)
+    folder = export(tmp_path / "export", "plain", messages=10 * LENGTH, days=LENGTH)
     return own_tables(nocodb, folder)
 
 
 @pytest.fixture
-def known(history: NocoDBTables, tmp_path: Path, length: int) -> Pipeline:
+def known(history: NocoDBTables, tmp_path: Path) -> Pipeline:
     """A lake that holds them all."""
     made = pipeline(**history.settings, **local_lake(tmp_path / "lake"))
-    made.refresh(DAYS[: length + 1])
+    made.refresh(DAYS)
     return made
 
 
@@ -98,7 +93,6 @@ def busy_day(folder: Path) -> date:
     return next(day for day in DAYS[25:] if len(started_on(folder, day)) >= 2)
 
 
-@pytest.mark.parametrize("length", [100])
 def test_one_day_is_asked_for_by_range_and_has_the_hashes_of_a_whole_pass(
     history: NocoDBTables, known: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ from conversation_analytics_tests.services.s3_servers import S3Server
 
 pytestmark = pytest.mark.services
 
-DAYS = days(21)  # the last conversations may go on after midnight of the twentieth
+DAYS = days(8)  # the last conversations may go on after midnight of the seventh
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Reference:
 
 
 def reference(root: Path, profile: str) -> Reference:
-    folder = export(root / f"{profile}-export", "dify" if profile == "dify" else "plain")
+    folder = export(root / f"{profile}-export", "dify" if profile == "dify" else "plain", days=7)
     made = pipeline(**files_source(folder), **local_lake(root / f"{profile}-lake"))
     made.refresh(DAYS)
     return Reference(folder, made.hashes(), made.rows())

@@ -33,6 +33,14 @@ def test_a_malformed_uri_is_a_settings_error_without_the_password(uri: str):
     assert "er2" not in str(caught.value)
 
 
+@pytest.mark.services
+def test_timeouts_in_the_connection_string_count(mongo_uri: str):
+    database = connect(f"{mongo_uri}&serverselectiontimeoutms=700", database="d")
+    with database.client as client:
+        assert client.options.server_selection_timeout == 0.7
+        assert client.options.pool_options.connect_timeout == 10
+
+
 def test_a_malformed_database_name_is_a_settings_error():
     with pytest.raises(SettingsError, match="MONGODB_DATABASE 'a/b'"):
         connect("mongodb://127.0.0.1:1/", database="a/b")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,9 @@ NewFollower = Callable[..., Follower]
 
 
 @pytest.fixture(autouse=True)
-def _quick_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What happens when the power fails is tested in `storage/`."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that stays half-done, as it does here, is not waited for."""
     monkeypatch.setattr(lake, "_READ_PAUSE_SECONDS", 0)
-    return
 
 
 @pytest.fixture
