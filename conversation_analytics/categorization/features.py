@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, NamedTuple, TypeVar
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ BUCKET_BITS: Final = 20
 BUCKETS: Final = 1 << BUCKET_BITS
 
 _GRAMS = (2, 3, 4, 5)
+_SORTED_TEXTS: Final = 1 << (31 - BUCKET_BITS)  # at once
 _LONGEST_WORD = 64  # a longer run of letters is no word, and is cut here
 _APOSTROPHE = ord("'")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -66,20 +68,45 @@ class Found(NamedTuple):
             self.hashes[low:high], self.starts[low:high] - start, self.ends[low:high] - start
         )
 
+    def only(self, chosen: NDArray[np.bool_]) -> Found:
+        """Some of them, at the same places."""
+        return Found(self.hashes[chosen], self.starts[chosen], self.ends[chosen])
+
 
 class Entries(NamedTuple):
     """Texts and what they have.
 
     Attributes:
-        docs: int32, the text.
+        docs: int32, the text, ascending.
         buckets: int32, the bucket of a feature it has.
     """
 
     docs: NDArray[np.int32]
     buckets: NDArray[np.int32]
 
+    def parted(self, groups: NDArray[np.int64], count: int) -> list[Entries]:
+        """What groups of texts have, in which texts have numbers of their own.
 
-_Columns = TypeVar("_Columns", Found, Entries)
+        Args:
+            groups: the number of each text's group.
+            count: groups.
+        """
+        order = np.argsort(groups, kind="stable")
+        firsts = offsets(self.docs, len(groups) + 1)
+        sizes = np.diff(firsts)[order]
+        ends = np.cumsum(sizes)
+        texts = np.bincount(groups, minlength=count)
+        before = np.cumsum(texts) - texts
+        own = (np.arange(len(groups)) - np.repeat(before, texts)).astype(np.int32)
+        docs = np.repeat(own, sizes)
+        buckets = self.buckets[
+            np.arange(len(docs)) + np.repeat(firsts[order] - ends + sizes, sizes)
+        ]
+        bounds = np.append(0, ends)[np.append(before, len(groups))].tolist()
+        return [Entries(docs[low:high], buckets[low:high]) for low, high in pairwise(bounds)]
+
+
+_NO_ENTRIES: Final = Entries(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
 
 
 @dataclass(frozen=True)
@@ -124,29 +151,14 @@ class Features:
             Entries(self.entries.docs[low:high] - np.int32(first), self.entries.buckets[low:high]),
         )
 
-    def split(self, groups: NDArray[np.uint16], count: int) -> list[Features]:
-        """The features of groups of texts, in which texts have numbers of their own.
-
-        Args:
-            groups: the number of each text's group.
-            count: groups.
-        """
-        if count == 1:
-            return [self]
-        sizes = np.bincount(groups, minlength=count)
-        order = np.argsort(groups, kind="stable")
-        numbers = np.empty(len(groups), dtype=np.int32)
-        numbers[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        docs = numbers[self.docs]
-        kinds = [_parted(kind, groups[self.docs[kind.starts]], count) for kind in self.kinds]
-        found = Entries(numbers[self.entries.docs], self.entries.buckets)
-        entries = _parted(found, groups[self.entries.docs], count)
-        return [
-            Features(int(size), self.codes, docs, words, pairs, tuple(grams), own)
-            for size, own, (words, pairs, *grams) in zip(
-                sizes, entries, zip(*kinds, strict=True), strict=True
-            )
-        ]
+    def only(self, chosen: NDArray[np.bool_]) -> Features:
+        """The features of some texts, which get numbers of their own."""
+        numbers = (np.cumsum(chosen) - 1).astype(np.int32)
+        words, pairs, *grams = (kind.only(chosen[self.docs[kind.starts]]) for kind in self.kinds)
+        there = chosen[self.entries.docs]
+        entries = Entries(numbers[self.entries.docs[there]], self.entries.buckets[there])
+        count = int(np.count_nonzero(chosen))
+        return Features(count, self.codes, numbers[self.docs], words, pairs, tuple(grams), entries)
 
     def joined(self, owners: NDArray[np.int64], count: int) -> Features:
         """The features of texts put together, without pairs of words of two texts.
@@ -157,8 +169,8 @@ class Features:
         """
         numbers = owners.astype(np.int32)
         docs = numbers[self.docs]
-        keys = _keys(numbers[self.entries.docs], self.entries.buckets.astype(np.uint64))
-        return replace(self, count=count, docs=docs, entries=_distinct(keys))
+        own = Entries(numbers[self.entries.docs], self.entries.buckets)
+        return replace(self, count=count, docs=docs, entries=_distinct([own], count))
 
     @cached_property
     def empty(self) -> NDArray[np.bool_]:
@@ -194,7 +206,11 @@ def extract(texts: Sequence[str]) -> Features:
     words, unmixed = _words(values, kinds)
     pairs = _pairs(unmixed, words, docs)
     grams = tuple(_grams(values, kinds))
-    entries = _entries((words, pairs, *grams), docs)
+    found = [
+        Entries(docs[kind.starts], buckets(kind.hashes).astype(np.int32))
+        for kind in (words, pairs, *grams)
+    ]
+    entries = _distinct(found, len(prepared))
     return Features(len(prepared), codes, docs, words, pairs, grams, entries)
 
 
@@ -259,31 +275,31 @@ def _grams(values: Hashes, kinds: Kinds) -> Iterator[Found]:
             yield Found(_mixed(rolling[starts], size + 1), starts, starts + size)
 
 
-def _entries(kinds: Sequence[Found], docs: NDArray[np.int32]) -> Entries:
-    keys = [_keys(docs[kind.starts], buckets(kind.hashes)) for kind in kinds]
-    return _distinct(np.concatenate(keys))
+def _distinct(found: Sequence[Entries], count: int) -> Entries:
+    """Each entry once, in order; those found of so many texts, in order of their texts.
+
+    Text and bucket are one number of 32 bits where texts are looked at a few at a time, and such
+    numbers are sorted twice as fast as longer ones.
+    """
+    firsts = np.arange(0, count, _SORTED_TEXTS, dtype=np.int32)
+    bounds = [np.searchsorted(one.docs, np.append(firsts, count)).tolist() for one in found]
+    parts = []
+    for place, first in enumerate(firsts):
+        some = [
+            Entries(one.docs[at[place] : at[place + 1]], one.buckets[at[place] : at[place + 1]])
+            for one, at in zip(found, bounds, strict=True)
+        ]
+        parts.append(_distinct_few(some, first))
+    return Entries(*map(np.concatenate, zip(_NO_ENTRIES, *parts, strict=True)))
 
 
-def _parted(columns: _Columns, groups: NDArray[np.uint16], count: int) -> list[_Columns]:
-    """The rows of each group, in their order."""
-    order = np.argsort(groups, kind="stable")
-    bounds = np.cumsum(np.bincount(groups, minlength=count))[:-1]
-    parts = zip(*(np.split(column[order], bounds)[:count] for column in columns), strict=True)
-    return [type(columns)(*part) for part in parts]
-
-
-def _keys(docs: NDArray[np.int32], found: Hashes) -> Hashes:
-    return (docs.astype(np.uint64) << np.uint64(BUCKET_BITS)) | found
-
-
-def _distinct(keys: Hashes) -> Entries:
-    """Each once, in order; sorts the keys."""
+def _distinct_few(found: Sequence[Entries], first: np.int32) -> Entries:
+    keys = np.concatenate([((one.docs - first) << BUCKET_BITS) | one.buckets for one in found])
     keys.sort()
-    first = np.ones(len(keys), dtype=bool)
-    np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    keys = keys[first]
-    found = (keys >> np.uint64(BUCKET_BITS), keys & np.uint64(BUCKETS - 1))
-    return Entries(*(half.astype(np.int32) for half in found))
+    new = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=new[1:])
+    keys = keys[new]
+    return Entries((keys >> BUCKET_BITS) + first, keys & np.int32(BUCKETS - 1))
 
 
 def _mixed(hashes: Hashes, kind: int) -> Hashes:

@@ -303,7 +303,7 @@ def _topics(
         for start, end in zip(of_each.tolist(), of_each[1:].tolist(), strict=False)
     ]
     if not first.all():
-        _, features = features.split(first.astype(np.uint8), 2)
+        features = features.only(first)
     joined = features.joined(users.owners[first], count)
     found = labeller.label(texts, joined, languages)
     silent = np.array([not text for text in texts], dtype=bool)

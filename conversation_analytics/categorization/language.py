@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import string
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -37,7 +39,9 @@ UNDETERMINED: Final = "und"
 LEAST_LETTERS: Final = 3
 
 # A character of these says as much as several of an alphabet.
-_WEIGHT: Final = {"Han": 3.0, "Kana": 2.0, "Hangul": 2.0}
+_WEIGHTS: Final = np.array(
+    [{"Han": 3.0, "Kana": 2.0, "Hangul": 2.0}.get(script, 1.0) for script in SCRIPTS]
+)
 _LOOKED_AT: Final = 200  # characters; more tells fastText little and costs as much again
 _SHOWN: Final = 0.1  # a language with a smaller share of a text is not told
 _MIXED_IN: Final = "en"  # what words in Latin letters are beside another script, if hard to tell
@@ -94,9 +98,9 @@ class Languages:
 class _Part(NamedTuple):
     """What of a text is in one script, and how much of the text that is."""
 
+    owner: int  # number of the text among those in several scripts
     script: str
     share: float
-    text: str
 
 
 _TOLD: Final = objects([LANGUAGE_OF.get(script) for script in SCRIPTS])
@@ -113,16 +117,17 @@ def languages_of(texts: Sequence[str]) -> Languages:
     codes = np.where(by_script, _TOLD[script], UNDETERMINED)
     found = Languages(codes, by_script.astype(np.float64), by_script, {})
     alone = np.flatnonzero((scripts == 1) & ~by_script)
-    mixed = {n: _parts(prepared[n], counts[n]) for n in np.flatnonzero(scripts > 1).tolist()}
-    unsure = [part for parts in mixed.values() for part in parts if _by_model(part)]
+    mixed = np.flatnonzero(scripts > 1)
+    parts = _parts(counts[mixed])
+    unsure = [part for part in parts if _by_model(part)]
     told, confidence = _detected(
-        [*(prepared[n] for n in alone.tolist()), *(part.text for part in unsure)],
+        [*(prepared[n] for n in alone.tolist()), *_only([prepared[n] for n in mixed], unsure)],
         [*(SCRIPTS[n] for n in script[alone].tolist()), *(part.script for part in unsure)],
     )
     found.codes[alone], found.confidence[alone] = told[: len(alone)], confidence[: len(alone)]
     detected = zip(told[len(alone) :].tolist(), confidence[len(alone) :].tolist(), strict=True)
-    for number, parts in mixed.items():
-        one = _together(parts, detected)
+    for owner, own in groupby(parts, key=attrgetter("owner")):
+        number, one = int(mixed[owner]), _together(own, detected)
         found.codes[number], found.confidence[number] = one.code, one.confidence
         found.by_script[number] = one.by_script
         if len(one.shares) > 1:
@@ -141,25 +146,33 @@ def _letters(texts: Sequence[str]) -> NDArray[np.int64]:
     return counts
 
 
-def _parts(text: str, letters: NDArray[np.int64]) -> list[_Part]:
-    """A text by its scripts, the one that says most first."""
-    present = {SCRIPTS[n]: int(letters[n]) for n in np.flatnonzero(letters)}
-    if "Kana" in present:  # Japanese writes both
-        present["Kana"] += present.pop("Han", 0)
-    weights = {script: n * _WEIGHT.get(script, 1.0) for script, n in present.items()}
-    total = sum(weights.values())
-    first, *others = sorted(weights, key=lambda script: -weights[script])
-    return [
-        _Part(script, weights[script] / total, text if len(present) == 1 else _only(text, script))
-        for script in (first, *(one for one in others if weights[one] / total >= _SHOWN))
-    ]
+def _parts(letters: NDArray[np.int64]) -> list[_Part]:
+    """Texts by their scripts, the one of a text that says most first.
+
+    Args:
+        letters: texts × scripts.
+    """
+    kana, han = SCRIPTS.index("Kana"), SCRIPTS.index("Han")
+    japanese = letters[:, kana] > 0  # which writes both
+    letters[japanese, kana] += letters[japanese, han]
+    letters[japanese, han] = 0
+    weights = letters * _WEIGHTS
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    order = np.argsort(-shares, axis=1, kind="stable")
+    ordered = np.take_along_axis(shares, order, axis=1)
+    told = ordered >= _SHOWN
+    told[:, 0] = True
+    owners, places = np.nonzero(told)
+    columns = (owners, order[owners, places], ordered[owners, places])
+    each = zip(*(column.tolist() for column in columns), strict=True)
+    return [_Part(owner, SCRIPTS[script], share) for owner, script, share in each]
 
 
 def _by_model(part: _Part) -> bool:
     return part.script not in LANGUAGE_OF
 
 
-def _together(parts: Sequence[_Part], detected: Iterator[tuple[str, float]]) -> Language:
+def _together(parts: Iterable[_Part], detected: Iterator[tuple[str, float]]) -> Language:
     """The language of a text in several scripts; takes the next that the model tells."""
     found: dict[str, tuple[float, float, bool]] = {}
     for part in parts:
@@ -219,10 +232,20 @@ def _written_in(script: str) -> NDArray[np.bool_]:
     return np.array([is_written_in(label, script) for label in _model().labels], dtype=bool)
 
 
-def _only(text: str, script: str) -> str:
-    """The letters of one script, and what is between them."""
-    codes = code_points(text)
-    own = scripts_of(codes)
-    keep = (own == SCRIPTS.index(script)) | (own == NO_SCRIPT)
-    kept: str = codes[keep].tobytes().decode("utf-32-le", "surrogatepass")
-    return " ".join(kept.split())
+def _only(texts: Sequence[str], parts: Sequence[_Part]) -> list[str]:
+    """Of the text of each part the letters of its script, and what is between them.
+
+    Args:
+        texts: the texts, each on one line.
+        parts: the parts.
+    """
+    kept = [""] * len(parts)
+    for script in {part.script for part in parts}:
+        numbers = [number for number, part in enumerate(parts) if part.script == script]
+        codes = code_points("\n".join(texts[parts[number].owner] for number in numbers))
+        own = scripts_of(codes)
+        codes = codes[(own == SCRIPTS.index(script)) | (own == NO_SCRIPT)]
+        lines = codes.tobytes().decode("utf-32-le", "surrogatepass").split("\n")
+        for number, line in zip(numbers, lines, strict=True):
+            kept[number] = " ".join(line.split())
+    return kept

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from conversation_analytics.categorization.artefact import SHIPPED, Artefact, load
 from conversation_analytics.categorization.calibration import Calibration
 from conversation_analytics.categorization.decisions import Objects
-from conversation_analytics.categorization.features import Features
-from conversation_analytics.categorization.lexicon import Lexicon
+from conversation_analytics.categorization.features import Entries, Features
+from conversation_analytics.categorization.lexicon import Lexicon, Lexicons
 from conversation_analytics.categorization.linear import Dense, Floats, LinearModel, Vocabulary
 from conversation_analytics.categorization.scripts import NO_SCRIPT, SCRIPTS, scripts_of
+
+Numbers = NDArray[np.int64]
 
 LABELS: Final = ("negative", "neutral", "positive")
 EVERYWHERE: Final = ("english", "vader")
@@ -45,10 +47,15 @@ class Head:
     model: LinearModel
     lexicons: tuple[Lexicon, ...]
 
-    def scores(self, features: Features) -> Floats:
-        """Texts × `LABELS`; the highest tells the label."""
-        matrix = self.model.vocabulary.matrix(features)
-        return self.model.scores(matrix, numbers_of(self.lexicons, features))
+    def scores(self, entries: Entries, numbers: Dense) -> Floats:
+        """Texts × `LABELS`; the highest tells the label.
+
+        Args:
+            entries: what the texts have.
+            numbers: `numbers_of` the texts.
+        """
+        matrix = self.model.vocabulary.rows(entries, len(numbers))
+        return self.model.scores(matrix, numbers)
 
 
 @dataclass(frozen=True)
@@ -81,15 +88,36 @@ class SentimentModel:
         """
         found = np.full((features.count, len(LABELS)), np.nan, dtype=np.float32)
         names, groups = np.unique(languages, return_inverse=True)
-        parts = features.split(groups.astype(np.uint16), len(names))
-        for number, (language, part) in enumerate(zip(names.tolist(), parts, strict=True)):
+        numbers = self._numbers(names, groups, features)
+        parts = features.entries.parted(groups, len(names))
+        for number, (language, entries) in enumerate(zip(names.tolist(), parts, strict=True)):
             if language in self.heads:
-                scores = self.heads[language].scores(part)
+                head, own = self.heads[language], groups == number
+                scores = head.scores(entries, numbers[own, -len(head.model.dense) :])
                 likely = self.calibrations[language].probabilities(scores)
                 if language in _MEASURED_IN:
-                    likely[~_mostly(part, _MEASURED_IN[language])] = np.nan
-                found[groups == number] = likely
+                    likely[~_mostly(features, _MEASURED_IN[language])[own]] = np.nan
+                found[own] = likely
         return found
+
+    def _numbers(self, names: Objects, groups: Numbers, features: Features) -> Dense:
+        """`numbers_of` texts of several languages; none of the first if one has no own lexicon."""
+        own = np.array([self._own.get(name, -1) for name in names.tolist()], dtype=np.int64)
+        shared = range(len(self._own), len(self._own) + len(EVERYWHERE))
+        chosen = [own[groups], *(np.full(features.count, number) for number in shared)]
+        return _numbers(self._lexicons, chosen, features)
+
+    @cached_property
+    def _own(self) -> dict[str, int]:
+        """The number of each language's own lexicon."""
+        own = [name for name, head in self.heads.items() if len(head.lexicons) > len(EVERYWHERE)]
+        return {language: number for number, language in enumerate(own)}
+
+    @cached_property
+    def _lexicons(self) -> Lexicons:
+        own = [self.heads[language].lexicons[0] for language in self._own]
+        shared = next(iter(self.heads.values())).lexicons[-len(EVERYWHERE) :]
+        return Lexicons([*own, *shared])
 
 
 def _mostly(features: Features, script: str) -> NDArray[np.bool_]:
@@ -109,11 +137,14 @@ def numbers_of(lexicons: Sequence[Lexicon], features: Features) -> Dense:
 
     A row of a matrix does not tell that, since all have length 1; yet long texts feel otherwise.
     """
+    chosen = [np.full(features.count, number) for number in range(len(lexicons))]
+    return _numbers(Lexicons(lexicons), chosen, features)
+
+
+def _numbers(lexicons: Lexicons, chosen: Sequence[Numbers], features: Features) -> Dense:
     entries = np.bincount(features.entries.docs, minlength=features.count)
     size = np.log1p(entries).astype(np.float32)[:, None]
-    return np.hstack(
-        [*(lexicon.feelings(features) for lexicon in lexicons), size, (size - _USUAL_SIZE) ** 2]
-    )
+    return np.hstack([lexicons.feelings(features, chosen), size, (size - _USUAL_SIZE) ** 2])
 
 
 @cache

@@ -31,15 +31,21 @@ _NEVER_LATIN: Final = (
 
 # Letters that a language does not have, but the second one does.
 _LETTERS: Final = (
-    (frozenset({"cs"}), frozenset("ľĺŕôä"), "sk"),
-    (frozenset({"sk"}), frozenset("ěřů"), "cs"),
-    (frozenset({"da", "no"}), frozenset("äö"), "sv"),
-    (frozenset({"ru", "bg", "mk"}), frozenset("іїєґ"), "uk"),
-    (frozenset({"uk", "bg", "mk"}), frozenset("ыэё"), "ru"),
-    (frozenset({"ru", "bg", "mk", "uk"}), frozenset("ђћ"), "sr"),
-    (frozenset({"hi", "ne"}), frozenset("ळ"), "mr"),
-    (frozenset({"ar", "fa"}), frozenset("ٹڈڑں"), "ur"),
+    ("cs", frozenset("ľĺŕôä"), "sk"),
+    ("sk", frozenset("ěřů"), "cs"),
+    ("da no", frozenset("äö"), "sv"),
+    ("ru bg mk", frozenset("іїєґ"), "uk"),
+    ("uk bg mk", frozenset("ыэё"), "ru"),
+    ("ru bg mk uk", frozenset("ђћ"), "sr"),
+    ("hi ne", frozenset("ळ"), "mr"),
+    ("ar fa", frozenset("ٹڈڑں"), "ur"),
 )
+_FOREIGN: Final = {
+    language: [
+        (letters, instead) for said, letters, instead in _LETTERS if language in said.split()
+    ]
+    for language in _set(" ".join(said for said, _, _ in _LETTERS))
+}
 
 # Only what the other of the two neither says nor writes so.
 _INDONESIAN: Final = _set(
@@ -75,15 +81,16 @@ def told_apart(language: str, text: str, script: str) -> str:
         script: which it is written in.
     """
     low = text.lower()
-    for said, letters, instead in _LETTERS:
-        if language in said and not letters.isdisjoint(low):
+    for letters, instead in _FOREIGN.get(language, ()):
+        if not letters.isdisjoint(low):
             return instead
     if script != "Latin":
         return language
     words = _WORD.findall(low)
-    hindi = sum(word in _HINDI for word in words)
-    if hindi >= _ENOUGH and hindi >= _OFTEN * len(words):
-        return "hi"
+    if not _HINDI.isdisjoint(words):
+        hindi = sum(word in _HINDI for word in words)
+        if hindi >= _ENOUGH and hindi >= _OFTEN * len(words):
+            return "hi"
     if language in ("id", "ms"):
         malay = sum(word in _MALAY for word in words)
         indonesian = sum(word in _INDONESIAN for word in words)

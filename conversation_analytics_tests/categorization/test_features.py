@@ -198,21 +198,40 @@ def test_texts_without_words_are_empty(some: list[str]) -> None:
 
 
 @given(some=st.lists(texts, max_size=5), random=st.randoms(use_true_random=False))
-def test_groups_of_texts_have_the_features_they_would_have_alone(
+def test_groups_of_texts_have_what_they_would_have_alone(some: list[str], random: Random) -> None:
+    groups = np.array([random.randrange(3) for _ in some], dtype=np.int64)
+
+    for number, part in enumerate(extract(some).entries.parted(groups, 3)):
+        alone = extract([text for text, n in zip(some, groups, strict=True) if n == number])
+        assert part.docs.tolist() == alone.entries.docs.tolist()
+        assert part.buckets.tolist() == alone.entries.buckets.tolist()
+
+
+@given(some=st.lists(texts, max_size=5), random=st.randoms(use_true_random=False))
+def test_chosen_texts_have_the_features_they_would_have_alone(
     some: list[str], random: Random
 ) -> None:
-    groups = np.array([random.randrange(3) for _ in some], dtype=np.uint16)
+    chosen = np.array([random.random() < 0.5 for _ in some], dtype=bool)
 
-    for number, part in enumerate(extract(some).split(groups, 3)):
-        own = [text for text, group in zip(some, groups, strict=True) if group == number]
-        alone = extract(own)
-        assert part.count == alone.count
-        for found, expected in zip(part.entries, alone.entries, strict=True):
-            assert found.tolist() == expected.tolist()
-        for kind, expected_kind in zip(part.kinds, alone.kinds, strict=True):
-            assert kind.hashes.tolist() == expected_kind.hashes.tolist()
-            owners = alone.docs[expected_kind.starts]
-            assert part.docs[kind.starts].tolist() == owners.tolist()
+    part = extract(some).only(chosen)
+
+    alone = extract([text for text, own in zip(some, chosen, strict=True) if own])
+    assert part.count == alone.count
+    for found, expected in zip(part.entries, alone.entries, strict=True):
+        assert found.tolist() == expected.tolist()
+    for kind, expected_kind in zip(part.kinds, alone.kinds, strict=True):
+        assert kind.hashes.tolist() == expected_kind.hashes.tolist()
+        owners = alone.docs[expected_kind.starts]
+        assert part.docs[kind.starts].tolist() == owners.tolist()
+
+
+def test_entries_of_many_texts_are_those_of_each() -> None:
+    some = [f"word{number % 7} and more" for number in range(5_000)]
+    docs, buckets = extract(some).entries
+    ends = np.searchsorted(docs, np.arange(len(some) + 1))
+    each = [extract([text]).entries.buckets.tolist() for text in some[:7]]
+    for number in range(len(some)):
+        assert buckets[ends[number] : ends[number + 1]].tolist() == each[number % 7]
 
 
 @given(st.lists(texts, max_size=5))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.categorization.features import extract
-from conversation_analytics.categorization.lexicon import FEELINGS
+from conversation_analytics.categorization.lexicon import FEELINGS, Floats, Lexicon, Lexicons
 from conversation_analytics.categorization.training.lexicons import NEGATIONS, build_lexicon
 
 LEXICON = build_lexicon(
@@ -20,8 +22,13 @@ words = st.sampled_from(["good", "bad", "not", "very", "so", "ไม่ดี", 
 texts = st.lists(words, max_size=8).map(" ".join)
 
 
-def feeling(text: str, name: str = "last") -> float:
-    return float(LEXICON.feelings(extract([text]))[0, FEELINGS.index(name)])
+def feelings(texts: Sequence[str], lexicon: Lexicon = LEXICON) -> Floats:
+    alone = np.zeros(len(texts), dtype=np.int64)
+    return Lexicons([lexicon]).feelings(extract(texts), [alone])
+
+
+def feeling(text: str, name: str = "last", lexicon: Lexicon = LEXICON) -> float:
+    return float(feelings([text], lexicon)[0, FEELINGS.index(name)])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,7 @@ def test_a_word_counts_by_what_precedes_it(text: str, valence: float) -> None:
 
 
 def test_feelings_add_up() -> None:
-    found = dict(zip(FEELINGS, LEXICON.feelings(extract(["good great bad so so"]))[0], strict=True))
+    found = dict(zip(FEELINGS, feelings(["good great bad so so"])[0], strict=True))
     assert found == pytest.approx(
         {
             "positive": 5 / 6**0.5,
@@ -71,14 +78,25 @@ def test_feelings_add_up() -> None:
 
 @given(st.lists(texts, max_size=5))
 def test_a_text_feels_the_same_whatever_is_around_it(some: list[str]) -> None:
-    together = LEXICON.feelings(extract(some))
-    alone = [LEXICON.feelings(extract([text]))[0] for text in some]
-    assert together == pytest.approx(np.reshape(alone, (len(some), len(FEELINGS))))
+    alone = [feelings([text])[0] for text in some]
+    assert feelings(some) == pytest.approx(np.reshape(alone, (len(some), len(FEELINGS))))
+
+
+@given(st.lists(st.tuples(texts, st.integers(-1, 1)), max_size=5))
+def test_each_text_feels_by_the_lexicon_chosen_for_it(some: list[tuple[str, int]]) -> None:
+    lexicons = [LEXICON, build_lexicon({"good": -1, "so": 2}, negations=["bad"])]
+    chosen = np.array([number for _, number in some], dtype=np.int64)
+
+    found = Lexicons(lexicons).feelings(extract([text for text, _ in some]), [chosen, 0 * chosen])
+
+    for row, (text, number) in zip(found, some, strict=True):
+        own = feelings([text], lexicons[number])[0] if number >= 0 else [0.0] * len(FEELINGS)
+        assert row == pytest.approx(np.concatenate([own, feelings([text])[0]]))
 
 
 def test_every_negation_can_be_found_in_a_text() -> None:
     for language, listed in NEGATIONS.items():
         for word in listed.split():
             lexicon = build_lexicon({"👍": 2}, negations=[word])
-            turned = lexicon.feelings(extract([f"{word} 👍"]))[0, FEELINGS.index("last")]
+            turned = feeling(f"{word} 👍", lexicon=lexicon)
             assert turned == pytest.approx(-1.48), (language, word)

@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conversation_analytics.categorization.decisions import objects
 from conversation_analytics.categorization.features import extract
 from conversation_analytics.categorization.labelled import Labelled
-from conversation_analytics.categorization.sentiment import LABELS, sentiment_model
+from conversation_analytics.categorization.linear import Floats
+from conversation_analytics.categorization.sentiment import (
+    LABELS,
+    SentimentModel,
+    sentiment_model,
+)
 from conversation_analytics.categorization.training.sentiment import believed, main
 
 SAID = {
@@ -51,8 +57,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def labels_of(folder: Path, language: str, texts: list[str]) -> list[str]:
-    head = sentiment_model(folder).heads[language]
-    return [LABELS[n] for n in head.scores(extract(texts)).argmax(axis=1)]
+    likely = likelihoods(sentiment_model(folder), language, texts)
+    return [LABELS[n] for n in likely.argmax(axis=1)]
+
+
+def likelihoods(model: SentimentModel, language: str, texts: list[str]) -> Floats:
+    return model.probabilities(objects([language] * len(texts)), extract(texts))
 
 
 def test_a_model_read_back_tells_what_it_was_taught(folder: Path) -> None:
@@ -71,8 +81,7 @@ def test_every_language_says_how_well_it_does_on_texts_it_was_not_taught(folder:
         assert facts["texts"] == 90
         assert facts["macro_f1"] > 0.9
         texts = [said.format("shop") for label in SAID[language].values() for said in label]
-        scores = model.heads[language].scores(extract(texts))
-        likely = model.calibrations[language].probabilities(scores)
+        likely = likelihoods(model, language, texts)
         assert likely.sum(axis=1) == pytest.approx(np.ones(len(texts)))
         assert likely.max(axis=1).mean() > 0.6
 

@@ -27,8 +27,9 @@ SAID = {
 
 @pytest.mark.parametrize("language", SAID)
 def test_plain_praise_and_blame_are_told_apart(language: str) -> None:
-    scores = sentiment_model().heads[language].scores(extract(SAID[language]))
-    blame, praise = scores[:, LABELS.index("positive")] - scores[:, LABELS.index("negative")]
+    features = extract(SAID[language])
+    likely = sentiment_model().probabilities(objects([language] * features.count), features)
+    blame, praise = likely[:, LABELS.index("positive")] - likely[:, LABELS.index("negative")]
     assert blame < 0 < praise
 
 
