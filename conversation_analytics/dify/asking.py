@@ -24,7 +24,7 @@ from functools import partial
 
 from conversation_analytics.dify.batches import batches
 from conversation_analytics.dify.budget import Budget
-from conversation_analytics.dify.calls import Calls
+from conversation_analytics.dify.calls import Calls, Made
 from conversation_analytics.dify.client import DifyClient
 from conversation_analytics.dify.ledger import Ledger
 from conversation_analytics.dify.questions import Contract, Question, Reply
@@ -128,6 +128,8 @@ class _Asking:
         self._stopped: str | None = None
         self._error: DifyError | None = None
         self._useless = 0
+        self._records: deque[Future[None]] = deque()
+        self._recorder: ThreadPoolExecutor
 
     def replies(self) -> dict[str, Reply]:
         """A reply for the key of every question."""
@@ -160,14 +162,20 @@ class _Asking:
         if to_pay:
             self._asker.learn_rates()
         running: set[Future[None]] = set()
-        with ThreadPoolExecutor(self._asker.max_concurrency, "dify") as pool:
+        at_once = self._asker.max_concurrency
+        # What came of a call is written down while the next one is made.
+        with (
+            ThreadPoolExecutor(at_once, "dify-ledger") as self._recorder,
+            ThreadPoolExecutor(at_once, "dify") as pool,
+        ):
             try:
                 while True:
-                    while len(running) < self._asker.max_concurrency:
+                    while len(running) < at_once:
                         work = self._next(to_pay, to_follow, is_idle=not running)
                         if work is None:
                             break
                         running.add(pool.submit(work))
+                    self._check_records(all_of_them=not running)
                     if not running:
                         return
                     done, running = wait(running, self._asker.renewed_seconds, FIRST_COMPLETED)
@@ -177,6 +185,11 @@ class _Asking:
             except BaseException:
                 self._halted.set()
                 raise
+
+    def _check_records(self, *, all_of_them: bool) -> None:
+        """Raise what went wrong in writing down what came of calls; wait for it if asked to."""
+        while self._records and (all_of_them or self._records[0].done()):
+            self._records.popleft().result()
 
     def _work(
         self, standings: dict[str, Standing]
@@ -224,11 +237,16 @@ class _Asking:
             call = made.call
         finally:
             asker.budget.settle(asker.workflow, call)
+        self._records.append(self._recorder.submit(self._record, made))
         if made.is_told:
-            for key in call.keys:
-                self._settle([key], reply_of(key, call))
             self._note_use(call)
         self._heed(made.error)
+
+    def _record(self, made: Made) -> None:
+        made.record()
+        if made.is_told:
+            for key in made.call.keys:
+                self._settle([key], reply_of(key, made.call))
 
     def _follow(self, id_: str, keys: list[str]) -> None:
         try:

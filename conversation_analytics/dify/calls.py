@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from conversation_analytics.dify.client import DifyClient
 from conversation_analytics.dify.ledger import Ledger
 from conversation_analytics.dify.questions import Contract, Question, Reply, Unanswered
-from conversation_analytics.dify.records import Call, Claim, shares
+from conversation_analytics.dify.records import Call, Claim, State, shares
 from conversation_analytics.dify.runs import WorkflowRun
 from conversation_analytics.dify.standing import Askable
 from conversation_analytics.errors import (
@@ -47,10 +48,12 @@ class Made:
 
     Attributes:
         call: the call.
+        record: writes it down, as whoever makes it must; raises `StorageError`.
         error: what went wrong, if anything.
     """
 
     call: Call
+    record: Callable[[], None]
     error: DifyError | None = None
 
     @property
@@ -83,16 +86,25 @@ class Calls:
     def make(self, batch: Sequence[Askable]) -> Made:
         """Ask the questions of a batch that nobody else has claimed meanwhile.
 
+        What comes of it is not written down yet, so that another call can be made meanwhile.
+
         Raises:
             StorageError: the ledger cannot be written; what came of the call is read back or asked
                 for again later.
         """
-        with self._recorded(batch) as recorded:
+        recorded = self._begun(batch)
+        try:
             won = self._claimed(batch, recorded)
-            if not won:
-                return Made(recorded.change(state="unpaid", contents={}, error=_CLAIMED_ELSEWHERE))
-            failpoint(DIFY_CALL)
-            return self._made(recorded, [one.question for one in won])
+            if won:
+                failpoint(DIFY_CALL)
+                changes, error = self._made(recorded, [one.question for one in won])
+            else:
+                changes, error = _over("unpaid", _CLAIMED_ELSEWHERE), None
+            call = recorded.call.changed(**changes)
+        except BaseException:
+            self._done_with(recorded)
+            raise
+        return Made(call, partial(self._record, recorded, changes), error)
 
     def renew(self) -> None:
         """Let others know that the calls under way are not abandoned.
@@ -142,8 +154,7 @@ class Calls:
             return True
         return True
 
-    @contextlib.contextmanager
-    def _recorded(self, batch: Sequence[Askable]) -> Iterator[_Recorded]:
+    def _begun(self, batch: Sequence[Askable]) -> _Recorded:
         """The record of a call that is about to be made."""
         now = _now()
         contents = {one.question.key: dict(one.question.content) for one in batch}
@@ -158,11 +169,17 @@ class Calls:
         recorded = _Recorded(self._ledger, self._ledger.new_call(call), call)
         with self._lock:
             self._under_way.add(recorded)
+        return recorded
+
+    def _record(self, recorded: _Recorded, changes: Mapping[str, Any]) -> None:
         try:
-            yield recorded
+            recorded.change(**changes)
         finally:
-            with self._lock:
-                self._under_way.discard(recorded)
+            self._done_with(recorded)
+
+    def _done_with(self, recorded: _Recorded) -> None:
+        with self._lock:
+            self._under_way.discard(recorded)
 
     def _claimed(self, batch: Sequence[Askable], recorded: _Recorded) -> list[Askable]:
         """The questions that are ours; the record is of no others."""
@@ -178,25 +195,27 @@ class Calls:
             recorded.change(keys=tuple(contents), contents=contents)
         return won
 
-    def _made(self, recorded: _Recorded, questions: Sequence[Question]) -> Made:
+    def _made(
+        self, recorded: _Recorded, questions: Sequence[Question]
+    ) -> tuple[dict[str, Any], DifyError | None]:
+        """What is to be written down of a call, which is made now, and what went wrong."""
         try:
             run = self._client.run_workflow(
                 self._contract.inputs(questions), self._user, on_started=recorded.started
             )
         except DifyOutcomeUnknown as error:
-            return Made(recorded.change(state="lost", contents={}, error=str(error)), error)
+            return _over("lost", str(error)), error
         except DifyError as error:
-            return Made(self._failed(recorded, error), error)
-        return Made(recorded.change(**self._result(run, recorded.call.contents)))
+            return self._failed(recorded, error), error
+        return self._result(run, recorded.call.contents), None
 
-    def _failed(self, recorded: _Recorded, error: DifyError) -> Call:
-        """The call, of which there is no result."""
+    def _failed(self, recorded: _Recorded, error: DifyError) -> dict[str, Any]:
+        """What is to be written down of a call of which there is no result."""
         if recorded.call.run_id is None:
-            state = "refused" if isinstance(error, DifyCallRefused) else "unpaid"
-            return recorded.change(state=state, contents={}, error=str(error))
+            return _over("refused" if isinstance(error, DifyCallRefused) else "unpaid", str(error))
         if error.run_id is None or isinstance(error, DifyRunUnfinished):
-            return recorded.change(error=str(error))  # it can be read back later
-        return recorded.change(**_ended(str(error)))
+            return {"error": str(error)}  # it can be read back later
+        return _ended(str(error))
 
     def _read_back(self, id_: str, call: Call, run_id: str) -> str | None:
         """Settle a call whose run is known; tells why it cannot be settled yet."""
@@ -298,7 +317,11 @@ class _Recorded:
 
 
 def _ended(error: str | None) -> dict[str, Any]:
-    return {"state": "ended", "contents": {}, "error": error, "ended_at": _now()}
+    return {**_over("ended", error), "ended_at": _now()}
+
+
+def _over(state: State, error: str | None) -> dict[str, Any]:
+    return {"state": state, "contents": {}, "error": error}
 
 
 def _now() -> datetime:

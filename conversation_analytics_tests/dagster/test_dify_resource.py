@@ -75,7 +75,12 @@ def test_a_run_asks_with_the_key_of_the_purpose_within_one_budget(
         ask()
 
     settings = load_settings(
-        None, dify_base_url=url, dify_api_key=KEY, dify_max_calls_per_run=5, dify_batch_size=1
+        None,
+        dify_base_url=url,
+        dify_api_key=KEY,
+        dify_categorize_api_key=KEY,
+        dify_max_calls_per_run=5,
+        dify_batch_size=1,
     )
     resources = {"dify": defined(settings)}
     for run in (1, 2):
