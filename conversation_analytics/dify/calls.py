@@ -302,12 +302,16 @@ class _Recorded:
 
     def renew(self, lease: timedelta) -> None:
         """Have others wait on, once part of the time is over and the run still not known."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return  # something is being written down, which tells as much
+        try:
             now = _now()
             if not self._is_written:
                 self._write(self.call)
             elif self.call.state == "asked" and self.call.until - now < lease * 2 / 3:
                 self._write(self.call.changed(until=now + lease))
+        finally:
+            self._lock.release()
 
     def _write(self, call: Call) -> None:
         self.call = call

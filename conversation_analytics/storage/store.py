@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedWriter
 from pathlib import Path
 from typing import Protocol
 
@@ -84,6 +85,15 @@ def _raise_unless_missing(error: OSError) -> None:
     """For os.walk, which would take a folder it may not read for an empty one."""
     if not isinstance(error, FileNotFoundError):
         raise error
+
+
+def _created(path: Path) -> BufferedWriter:
+    """A new file, in a folder that is nearly always there."""
+    try:
+        return path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
 
 
 class LocalStore:
@@ -163,12 +173,11 @@ class LocalStore:
     @contextlib.contextmanager
     def _temporary(self, key: str, data: bytes) -> Iterator[Path]:
         """The data in a synced file beside the key, gone afterwards whatever happens."""
-        target = self._root / key
+        folder, _, name = key.rpartition("/")
+        temporary = self._root / folder / f".{name}.{uuid.uuid4().hex}"
         failpoint(TEMPORARY)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            with temporary.open("xb") as file:
+            with _created(temporary) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
