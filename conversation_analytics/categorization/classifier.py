@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from conversation_analytics.categorization.calibration import Calibration
 from conversation_analytics.categorization.encoders import TextEncoder
 from conversation_analytics.categorization.evidence import Evidence, evidence_of
 from conversation_analytics.categorization.features import Features
+from conversation_analytics.categorization.kernel import KernelModel
 from conversation_analytics.categorization.linear import Dense, Floats, LinearModel, Vocabulary
 
 if TYPE_CHECKING:
@@ -40,8 +41,17 @@ class CentroidModel:
 
     def scores(self, matrix: csr_matrix, dense: Dense) -> Floats:
         """Texts × labels; the highest tells the label. See `LinearModel.scores`."""
-        scores: Floats = (matrix @ self.weights).toarray() + dense @ self.dense
+        scores: Floats = (matrix @ self.weights).toarray() + self.about(dense)
         return scores
+
+    def about(self, dense: Dense) -> Floats:
+        """Texts × labels: what further numbers of texts add to the scores."""
+        added: Floats = dense @ self.dense
+        return added
+
+
+Model: TypeAlias = LinearModel | KernelModel | CentroidModel
+"""What scores texts."""
 
 
 class Measured(NamedTuple):
@@ -69,7 +79,7 @@ class Classifier:
         measured: what it was worth, by language; it is not to be asked in any other.
     """
 
-    model: LinearModel | CentroidModel
+    model: Model
     encoder: TextEncoder
     calibration: Calibration
     measured: Mapping[str, Measured]
@@ -102,5 +112,5 @@ class Classifier:
             label: the label.
         """
         number = self.labels.index(label)
-        about = self.encoder.of(texts, features) @ self.model.dense[:, number]
-        return evidence_of(self.model, features, number, {MEANING: float(about[0])})
+        about = self.model.about(self.encoder.of(texts, features))[0, number]
+        return evidence_of(self.model, features, number, {MEANING: float(about)})

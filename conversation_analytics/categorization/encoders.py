@@ -49,6 +49,14 @@ class TextEncoder(Hashable, Protocol):
         """Changes whenever the same text may get another vector."""
         ...
 
+    @property
+    def compares(self) -> bool:
+        """Whether labels are told by comparing a text's vector with those of all examples.
+
+        Where vectors cost more than that: it is better than weights, and takes longer.
+        """
+        ...
+
     def of(self, texts: Sequence[str], features: Features) -> Dense:
         """Texts × dimensions, of zeros where nothing of a text is known.
 
@@ -70,6 +78,7 @@ class WordEncoder:
 
     vectors: WordVectors
     name: str = WORDS
+    compares = False
 
     @property
     def version(self) -> str:
@@ -93,6 +102,7 @@ class SentenceEncoder:
     """
 
     name = SENTENCES
+    compares = True
 
     def __init__(self, model: SentenceTransformer, version: str) -> None:
         self._model = model

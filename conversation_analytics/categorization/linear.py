@@ -81,8 +81,13 @@ class LinearModel:
             matrix: `Vocabulary.matrix` of the texts.
             dense: float32, texts × further numbers.
         """
-        scores: Floats = matrix @ self.weights + dense @ self.dense + self.bias
+        scores: Floats = matrix @ self.weights + self.about(dense) + self.bias
         return scores
+
+    def about(self, dense: Dense) -> Floats:
+        """Texts × labels: what further numbers of texts add to the scores."""
+        added: Floats = dense @ self.dense
+        return added
 
 
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -34,7 +35,7 @@ from conversation_analytics.categorization.trained import trained
 from conversation_analytics.categorization.training.classifier import train_classifier
 from conversation_analytics.errors import LabelledDataInvalid
 
-LABELLER_VERSION: Final = "2"
+LABELLER_VERSION: Final = "3"
 """Changes whenever the same taxonomy may give a text another label."""
 
 _KEPT: Final = 8  # labellers in a process
@@ -44,6 +45,7 @@ _MOST_TOPICS: Final = 3  # of a text
 _CLEARLY: Final = 0.5  # a further topic is more likely there than not
 _CANDIDATES: Final = 5
 _EVIDENCE: Final = 10
+_PARTS_OF_NAMES: Final = re.compile(r"[._/&-]+")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class TaxonomyLabeller:
         version = blake2b(orjson.dumps(parts), digest_size=6).hexdigest()
         classifier = None
         if len(used) > 1:
-            hints = keywords_of(section)
+            hints = hints_of(section, used)
             classifier = trained(
                 f"{task}_{version}",
                 encoder,
@@ -285,12 +287,18 @@ def examples_of(section: Section) -> list[Labelled]:
     ]
 
 
-def keywords_of(section: Section) -> list[Labelled]:
-    """A section's keywords as labelled texts: the model learns from them too."""
+def hints_of(section: Section, used: Collection[str]) -> list[Labelled]:
+    """Labels' names and keywords as labelled texts: the model learns from them too.
+
+    Args:
+        section: the labels.
+        used: those that have examples; of others a name without keywords teaches nothing.
+    """
     return [
         Labelled(text, {section.task: label.name})
         for label in section.labels
-        for text in label.keywords
+        if label.keywords or label.name in used
+        for text in (_PARTS_OF_NAMES.sub(" ", label.name), *label.keywords)
     ]
 
 

@@ -17,8 +17,14 @@ from numpy.typing import NDArray
 
 from conversation_analytics.categorization.artefact import Artefact, load, save
 from conversation_analytics.categorization.calibration import Calibration
-from conversation_analytics.categorization.classifier import CentroidModel, Classifier, Measured
+from conversation_analytics.categorization.classifier import (
+    CentroidModel,
+    Classifier,
+    Measured,
+    Model,
+)
 from conversation_analytics.categorization.encoders import TextEncoder
+from conversation_analytics.categorization.kernel import KernelModel
 from conversation_analytics.categorization.linear import LinearModel, Vocabulary
 from conversation_analytics.errors import ModelUnusable
 
@@ -74,27 +80,38 @@ def _packed(classifier: Classifier) -> tuple[Mapping[str, Any], Mapping[str, NDA
         "shift": classifier.calibration.shift,
         "buckets": model.vocabulary.buckets,
         "rarity": model.vocabulary.rarity,
-        "dense": model.dense,
     }
+    return about, arrays | _model_arrays(model)
+
+
+def _model_arrays(model: Model) -> dict[str, NDArray[Any]]:
+    """What a model has beside its labels and its vocabulary."""
     if isinstance(model, LinearModel):
-        return about, {**arrays, "weights": model.weights, "bias": model.bias}
+        return {"weights": model.weights, "dense": model.dense, "bias": model.bias}
+    if isinstance(model, KernelModel):
+        return {"weights": model.weights, "known": model.known, "shares": model.shares}
     sparse = {name: getattr(model.weights, name) for name in ("data", "indices", "indptr")}
-    return about, arrays | sparse
+    return {**sparse, "dense": model.dense}
 
 
 def _unpacked(file: Artefact, encoder: TextEncoder) -> Classifier:
     about, arrays = file.about, file.arrays
-    labels = tuple(about["labels"])
-    vocabulary = Vocabulary(arrays["buckets"], arrays["rarity"])
-    model: LinearModel | CentroidModel
-    if "weights" in arrays:
-        model = LinearModel(labels, vocabulary, arrays["weights"], arrays["dense"], arrays["bias"])
-    else:
-        from scipy.sparse import csr_matrix
-
-        parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-        shape = (len(vocabulary.buckets), len(labels))
-        model = CentroidModel(labels, vocabulary, csr_matrix(parts, shape=shape), arrays["dense"])
+    model = _model(tuple(about["labels"]), arrays)
     calibration = Calibration(about["temperature"], arrays["shift"].astype(np.float32))
     measured = {language: Measured(*facts) for language, facts in about["measured"].items()}
     return Classifier(model, encoder, calibration, measured)
+
+
+def _model(labels: tuple[str, ...], arrays: Mapping[str, NDArray[Any]]) -> Model:
+    vocabulary = Vocabulary(arrays["buckets"], arrays["rarity"])
+    if "bias" in arrays:
+        parts = (arrays[name] for name in ("weights", "dense", "bias"))
+        return LinearModel(labels, vocabulary, *parts)
+    if "known" in arrays:
+        parts = (arrays[name] for name in ("weights", "known", "shares"))
+        return KernelModel(labels, vocabulary, *parts)
+    from scipy.sparse import csr_matrix
+
+    sparse = (arrays["data"], arrays["indices"], arrays["indptr"])
+    shape = (len(vocabulary.buckets), len(labels))
+    return CentroidModel(labels, vocabulary, csr_matrix(sparse, shape=shape), arrays["dense"])

@@ -23,12 +23,33 @@ class Blind:
 
     name = "blind"
     version = "1"
+    compares = False
 
     def of(self, texts: Sequence[str], features: Features) -> Dense:
         return np.zeros((features.count, 1), dtype=np.float32)
 
 
 BLIND = Blind()
+
+
+class Sighted:
+    """An encoder to which a text is about what its marks say, whatever its words are.
+
+    Args:
+        length: of its vectors.
+        compares: whether a text is compared with all examples.
+    """
+
+    name = "sighted"
+    version = "1"
+
+    def __init__(self, length: float, *, compares: bool = False) -> None:
+        self._length = length
+        self.compares = compares
+
+    def of(self, texts: Sequence[str], features: Features) -> Dense:
+        marks = [[self._length * text.count(mark) for mark in "✂€"] for text in texts]
+        return np.array(marks, dtype=np.float32).reshape(len(texts), 2)
 
 
 def labelled(text: str, label: str, language: str | None = "en") -> Labelled:

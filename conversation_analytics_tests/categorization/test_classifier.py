@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.categorization.classifier import MEANING, CentroidModel, Classifier
-from conversation_analytics.categorization.features import Features, extract
-from conversation_analytics.categorization.linear import Dense, LinearModel
+from conversation_analytics.categorization.features import extract
+from conversation_analytics.categorization.kernel import KernelModel
+from conversation_analytics.categorization.linear import LinearModel
 from conversation_analytics.categorization.training import classifier as training
 from conversation_analytics.categorization.training.classifier import (
     MEASURED_FROM,
@@ -20,7 +20,13 @@ from conversation_analytics.categorization.training.classifier import (
     train_classifier,
 )
 from conversation_analytics.errors import LabelledDataInvalid
-from conversation_analytics_tests.categorization.examples import BLIND, labelled, rows
+from conversation_analytics_tests.categorization.examples import (
+    BLIND,
+    THINGS,
+    Sighted,
+    labelled,
+    rows,
+)
 
 UNSEEN = {
     "cancel the sofa": "cancel",
@@ -162,24 +168,6 @@ def test_few_texts_are_fitted_as_many_are(
     )
 
 
-class Sighted:
-    """An encoder to which a text is about what its marks say, whatever its words are.
-
-    Args:
-        length: of its vectors.
-    """
-
-    name = "sighted"
-    version = "1"
-
-    def __init__(self, length: float) -> None:
-        self._length = length
-
-    def of(self, texts: Sequence[str], features: Features) -> Dense:
-        marks = [[self._length * text.count(mark) for mark in "✂€"] for text in texts]
-        return np.array(marks, dtype=np.float32)
-
-
 def test_what_a_text_is_about_counts_the_more_the_longer_its_vector() -> None:
     marks = {"cancel": "✂", "refund": "€", "status": ""}
     told = [(row.text, row.labels["intent"]) for row in rows()]
@@ -187,6 +175,33 @@ def test_what_a_text_is_about_counts_the_more_the_longer_its_vector() -> None:
     asked = ["cancel the sofa€", "refund the sofa✂"]
     assert said(train_classifier(marked, "intent", Sighted(3)), asked) == ["refund", "cancel"]
     assert said(train_classifier(marked, "intent", Sighted(0.1)), asked) == ["cancel", "refund"]
+
+
+def test_comparing_finds_a_label_of_texts_of_two_kinds() -> None:
+    """What has both marks or none is of one label: no weights of the marks tell that."""
+    kinds = {"": "even", "✂€": "even", "✂": "odd", "€": "odd"}
+    marked = [
+        labelled(f"{thing}{marks}", label) for thing in THINGS for marks, label in kinds.items()
+    ]
+    classifier = train_classifier(marked, "intent", Sighted(2, compares=True))
+    assert isinstance(classifier.model, KernelModel)
+    assert classifier.measured["en"].accuracy == 1
+    assert said(classifier, ["sofa", "sofa€", "✂sofa", "✂ sofa €"]) == [
+        "even",
+        "odd",
+        "odd",
+        "even",
+    ]
+
+
+def test_evidence_of_a_text_that_is_compared_adds_up_to_how_likely_the_label_is() -> None:
+    classifier = train_classifier(rows(), "intent", Sighted(2, compares=True))
+    text = ["please cancel the sofa✂"]
+    found = classifier.evidence(text, extract(text), "cancel")
+    assert {"cancel", "the sofa", MEANING} <= {one.text for one in found}
+    added = sum(one.weight for one in found)
+    score = classifier.scores(text, extract(text))[0, classifier.labels.index("cancel")]
+    assert score == pytest.approx(np.log(1 / 3 + added + 0.03), abs=1e-4)
 
 
 def test_evidence_adds_up_to_the_score(trained: Classifier) -> None:

@@ -202,6 +202,18 @@ def test_labelled_texts_teach_in_place_of_the_examples() -> None:
         TaxonomyLabeller.from_labelled(bare, [*rows(), labelled("hi", "hello")], BLIND)
 
 
+def test_a_model_learns_from_the_names_of_labels_that_have_examples() -> None:
+    named = {"card_arrival": "where is it", "lost/stolen": "it is gone"}
+    labels = [Label(name, examples=(text, f"so {text}")) for name, text in named.items()]
+    section = Section("intent", (*labels, Label("top.up", patterns=("^top up$",))))
+    labeller = TaxonomyLabeller.from_labelled(section, examples_of(section), BLIND)
+    assert labeller.classifier is not None
+    assert labeller.classifier.labels == ("card_arrival", "lost/stolen")
+    asked = ["the arrival of a card", "stolen"]
+    likely = labeller.classifier.probabilities(asked, extract(asked))
+    assert likely.argmax(axis=1).tolist() == [0, 1]
+
+
 def test_an_explanation_shows_keywords_candidates_and_telling_words(
     intents: TaxonomyLabeller,
 ) -> None:

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from conversation_analytics.categorization import trained as room
-from conversation_analytics.categorization.classifier import Classifier
-from conversation_analytics.categorization.encoders import word_encoder
+from conversation_analytics.categorization.classifier import CentroidModel, Classifier
+from conversation_analytics.categorization.encoders import TextEncoder, word_encoder
 from conversation_analytics.categorization.features import extract
+from conversation_analytics.categorization.kernel import KernelModel
 from conversation_analytics.categorization.labelled import Labelled
+from conversation_analytics.categorization.linear import LinearModel
 from conversation_analytics.categorization.trained import cache_folder, trained
 from conversation_analytics.categorization.training import classifier as training
 from conversation_analytics.categorization.training.classifier import train_classifier
+from conversation_analytics_tests.categorization.examples import Sighted
 
 TEXTS = ["where is my parcel", "the parcel is late", "a wrong invoice", "pay my invoice"]
 ROWS = [
@@ -37,22 +40,29 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache_folder()
 
 
-@pytest.mark.parametrize("most_weights", [12_000_000, 0], ids=["linear", "centroids"])
+@pytest.mark.parametrize(
+    ("encoder", "most_weights", "kind"),
+    [
+        (word_encoder(), 12_000_000, LinearModel),
+        (word_encoder(), 0, CentroidModel),
+        (Sighted(1, compares=True), 12_000_000, KernelModel),
+    ],
+)
 def test_a_model_is_trained_once_and_says_the_same_when_read(
-    most_weights: int, monkeypatch: pytest.MonkeyPatch
+    encoder: TextEncoder, most_weights: int, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_MOST_WEIGHTS", most_weights)
 
-    first = trained("topic_1", word_encoder(), train)
-    again = trained("topic_1", word_encoder(), never)
+    first = trained("topic_1", encoder, lambda: train_classifier(ROWS, "topic", encoder))
+    again = trained("topic_1", encoder, never)
 
-    asked = ["my parcel and my invoice", "hello"]
+    asked = ["my parcel and my invoice", "hello ✂"]
     features = extract(asked)
     assert np.array_equal(
         first.probabilities(asked, features), again.probabilities(asked, features)
     )
     assert (again.labels, again.measured) == (first.labels, first.measured)
-    assert type(again.model) is type(first.model)
+    assert type(again.model) is type(first.model) is kind
 
 
 def test_another_version_is_another_model() -> None:

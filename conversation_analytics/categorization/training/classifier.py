@@ -14,9 +14,11 @@ from conversation_analytics.categorization.classifier import (
     CentroidModel,
     Classifier,
     Measured,
+    Model,
 )
 from conversation_analytics.categorization.encoders import TextEncoder
 from conversation_analytics.categorization.features import Features, extract
+from conversation_analytics.categorization.kernel import KernelModel
 from conversation_analytics.categorization.labelled import Labelled, Task
 from conversation_analytics.categorization.language import languages_of
 from conversation_analytics.categorization.linear import (
@@ -28,6 +30,7 @@ from conversation_analytics.categorization.linear import (
 )
 from conversation_analytics.categorization.text import as_read
 from conversation_analytics.categorization.training.fit import Weights, fit, vocabulary_of
+from conversation_analytics.categorization.training.ridge import fit_ridge
 from conversation_analytics.errors import LabelledDataInvalid
 
 if TYPE_CHECKING:
@@ -52,11 +55,15 @@ Numbers = NDArray[np.int64]
 
 
 class _Examples(NamedTuple):
-    """Texts to learn from: what is in them, and the number of each one's label."""
+    """Texts to learn from: what is in them, and the number of each one's label.
+
+    And whether texts are to be compared with them (see `TextEncoder.compares`).
+    """
 
     features: Features
     dense: Dense
     labels: Numbers
+    compared: bool
 
 
 def train_classifier(
@@ -98,7 +105,7 @@ def train_classifier(
     texts = [row.text for row in rows]
     features = extract(texts)
     labels = np.array([numbers[row.labels[task]] for row in rows], dtype=np.int64)
-    examples = _Examples(features, encoder.of(texts, features), labels)
+    examples = _Examples(features, encoder.of(texts, features), labels, encoder.compares)
     model = _fitted(examples, np.arange(len(rows)), names)
     folds = np.full(len(rows), _NEVER_OUT)
     folds[:asked] = folds_of(texts[:asked], labels[:asked], _FOLDS)
@@ -164,20 +171,21 @@ def _unseen_scores(
     return np.concatenate(scored), np.concatenate(scores)
 
 
-def _fitted(
-    examples: _Examples, chosen: Numbers, names: tuple[str, ...]
-) -> LinearModel | CentroidModel:
+def _fitted(examples: _Examples, chosen: Numbers, names: tuple[str, ...]) -> Model:
     """A model of some of the examples."""
     entries = examples.features.entries
     among = np.zeros(examples.features.count, dtype=bool)
     among[chosen] = True
     least = 2 if len(chosen) >= _MANY_TEXTS else 1
-    known = entries.buckets[among[entries.docs]]
-    vocabulary = vocabulary_of(known, len(chosen), least=least)
+    buckets = entries.buckets[among[entries.docs]]
+    vocabulary = vocabulary_of(buckets, len(chosen), least=least)
     matrix = vocabulary.matrix(examples.features)[chosen]
     dense, labels = examples.dense[chosen], examples.labels[chosen]
     if (matrix.shape[1] + dense.shape[1]) * len(names) > _MOST_WEIGHTS:
         return _centroids(matrix, dense, labels, vocabulary, names)
+    if examples.compared:
+        known, sums = fit_ridge(matrix, dense, labels, len(names))
+        return KernelModel(names, vocabulary, matrix[known].T @ sums, dense[known], sums)
     solve = fit if len(chosen) >= _MANY_TEXTS else _fit_few
     weights = solve(matrix, dense, labels, len(names), strength=_STRENGTH)
     return LinearModel(names, vocabulary, weights.sparse, weights.dense, weights.bias)
