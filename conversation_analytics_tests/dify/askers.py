@@ -145,15 +145,20 @@ class Killer:
 
 @contextmanager
 def interrupted(condition: threading.Event) -> Iterator[None]:
-    """Send this process a SIGINT as soon as something has happened."""
+    """Send this process a SIGINT as soon as something has happened, and handle it as Python does.
+
+    Tests of Dagster may have left it another way of handling one.
+    """
 
     def send() -> None:
         condition.wait(10)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sender = threading.Thread(target=send)
     sender.start()
     try:
         yield
     finally:
         sender.join()
+        signal.signal(signal.SIGINT, before)
