@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conversation_analytics.schemas.categories import Method, Reason
+
 Objects: TypeAlias = NDArray[np.object_]
-Method = Literal["rule", "model", "llm", "human"]
-Reason = Literal[
-    "below_threshold",
-    "empty_text",
-    "llm_invalid",
-    "no_message",
-    "out_of_scope",
-    "too_short",
-    "unmeasured_language",
-]
 
 NULL: Final[Objects] = np.array(None, dtype=object)
 """Null, as one column and another can be mixed with it."""

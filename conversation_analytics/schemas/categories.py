@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import pyarrow as pa
 
 from conversation_analytics.schemas.base import (
@@ -16,8 +18,8 @@ from conversation_analytics.schemas.base import (
 )
 
 TASKS = ("language", "topic", "intent", "sentiment")
-METHODS = ("rule", "model", "llm", "human")
-REASONS = (
+Method = Literal["rule", "model", "llm", "human"]
+Reason = Literal[
     "below_threshold",
     "empty_text",
     "llm_invalid",
@@ -25,7 +27,9 @@ REASONS = (
     "out_of_scope",
     "too_short",
     "unmeasured_language",
-)
+]
+METHODS: tuple[Method, ...] = get_args(Method)
+REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 def _confidence(name: str, label: str) -> Column:
