@@ -7,6 +7,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +34,7 @@ CONVERSATIONS = 300
 ODD_IDS = ["a,b", "a(b)", "it's", 'say "x"', "ends\\", "q\"and'q", " lead", "null", "ไทย", "~and"]
 ODD_KEYS = [*ODD_IDS, "B", "a", "_a", "-a", "c%d", "e&f=1", "日本", "trailing "]
 PAIR_GAP = timedelta(milliseconds=300)
+MOST_REFUSALS = 3  # of a scan, one after the other: about one in a hundred was, on a busy machine
 
 opened: list[NocoDBSource] = []
 
@@ -237,12 +239,25 @@ def test_a_scan_gives_every_row_once_while_others_write(
     writer.start()
     try:
         for _ in range(3):
-            during = keys(read(source.scan("messages")), key)
+            during = keys(scanned(place, source), key)
             assert len(during) == len(set(during))
             assert set(before) <= set(during)
     finally:
         done.set()
         writer.join()
+
+
+def scanned(place: Place, source: NocoDBSource) -> list[Any]:
+    """Every message; they are read again, as the error says, where that is refused.
+
+    NocoDB's own tables may be in SQLite, which gives the keys of deleted last rows to the next
+    ones. Such a row can come after its place was read and still be counted, and then nothing but
+    a refusal tells it from a row that was lost on the way.
+    """
+    for _ in range(MOST_REFUSALS if place.mapping is PLAIN else 0):
+        with suppress(SourceUnavailable):
+            return read(source.scan("messages"))
+    return read(source.scan("messages"))
 
 
 def write_until(place: Place, database: Postgres, done: threading.Event) -> None:

@@ -108,14 +108,16 @@ class TableReader:
     def _refuse_missing_rows(self, rows: int, upper: Filter) -> None:
         """Refuse a reading that gave fewer rows than there still are.
 
-        Only of integer keys, which grow: rows with others may be added behind the reader.
+        Only of integer keys, which grow: rows with others may be added behind the reader. SQLite
+        gives keys of deleted last rows to the next ones: a reading that meets those is refused too.
         """
         key = self._table.key
         there = self._ask(upper, sort=[key], columns=[key], limit=1).total or 0
         if self._table.key_type == "integer" and rows < there:
             raise SourceUnavailable(
                 f"NocoDB table {self._table.title!r} gave {rows:,} rows and counts {there:,}: "
-                "something between here and NocoDB answers wrongly. Nothing was written; run again."
+                "something between here and NocoDB answers wrongly, or others deleted and added "
+                "rows. Nothing was written; run again."
             )
 
     def by_key(self, where: Filter, *, after: Key | None = None) -> Iterator[Rows]:
