@@ -4,6 +4,7 @@
     connection.py   requests, and which may be sent again
     limits.py       how often calls are started
     answers.py      what comes back, and how long it may take
+    cutoff.py       ends connections whose answer does not end
     events.py       what a stream tells
     runs.py         what is known of a run, and its result
     refusals.py     Dify's error codes as errors that say what to do

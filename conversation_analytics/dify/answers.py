@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import httpx
 from httpx_sse import EventSource
 
+from conversation_analytics.dify.cutoff import CutOff
 from conversation_analytics.dify.events import Event, decoded
 from conversation_analytics.sources.decode import parsed
 
@@ -28,12 +30,14 @@ class Answer:
     Args:
         response: the answer, opened as a stream.
         seconds: how long its body may take, however steadily it comes.
+        cut_off: ends `finish`.
     """
 
-    def __init__(self, response: httpx.Response, *, seconds: float) -> None:
+    def __init__(self, response: httpx.Response, *, seconds: float, cut_off: CutOff) -> None:
         self._body = _TimedBody(cast("httpx.SyncByteStream", response.stream), seconds)
         response.stream = self._body
         self._response = response
+        self._cut_off = cut_off
 
     @property
     def is_stream(self) -> bool:
@@ -56,6 +60,20 @@ class Answer:
         # order mark, which httpx-sse would take for part of the first field's name.
         self._response.encoding = "utf-8-sig"
         return decoded(EventSource(self._response).iter_sse())
+
+    def finish(self, events: Iterator[Event]) -> None:
+        """Read on to the end, if it comes in a moment: then the connection can be used again.
+
+        Args:
+            events: what `events` gave, as far as it was followed.
+        """
+        network = self._response.extensions.get("network_stream")
+        if network is None:  # there is no connection
+            return
+        self._body.ending.enter_context(self._cut_off.watching(network.get_extra_info("socket")))
+        with contextlib.suppress(httpx.HTTPError, BadAnswer):
+            for _ in events:
+                pass
 
     def read(self) -> bytes:
         """The whole body.
@@ -83,13 +101,19 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 class _TimedBody(httpx.SyncByteStream):
-    """Passes a body on until its time is over, and keeps how it began."""
+    """Passes a body on until its time is over, and keeps how it began.
+
+    Attributes:
+        beginning: its first bytes.
+        ending: what to leave when it is over, before its connection can be used again.
+    """
 
     def __init__(self, stream: httpx.SyncByteStream, seconds: float) -> None:
         self._stream = stream
         self._seconds = seconds
         self._end = time.monotonic() + seconds
         self.beginning = b""
+        self.ending = contextlib.ExitStack()
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._stream:
@@ -98,6 +122,8 @@ class _TimedBody(httpx.SyncByteStream):
             yield chunk
             if time.monotonic() > self._end:
                 raise BadAnswer(f"a body that is not over after {self._seconds:g} s")
+        self.ending.close()
 
     def close(self) -> None:
+        self.ending.close()
         self._stream.close()

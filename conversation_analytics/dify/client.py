@@ -279,7 +279,8 @@ class DifyClient:
         """The run that a successful answer tells of, also if it is not of the mode asked for."""
         if not answer.is_stream:
             return self._blocking(answer.read(), progress)
-        for event in answer.events():
+        events = answer.events()
+        for event in events:
             progress.note(event)
             if on_event:
                 on_event(event)
@@ -289,7 +290,9 @@ class DifyClient:
                 )
             # A result whose bytes were no UTF-8 is read back instead.
             if event.kind in _ENDING and not event.damaged:
-                return progress.run(event.data, obtained="streamed")
+                run = progress.run(event.data, obtained="streamed")
+                answer.finish(events)
+                return run
         if answer.beginning.lstrip().startswith(b"{"):  # JSON that says it is a stream
             return self._blocking(answer.beginning, progress)
         raise BadAnswer("a stream that ends without a result")

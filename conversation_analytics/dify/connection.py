@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from conversation_analytics.dify.answers import Answer, BadAnswer
+from conversation_analytics.dify.cutoff import CutOff
 from conversation_analytics.dify.limits import RateLimit
 from conversation_analytics.dify.refusals import Said, refusal, said, said_by
 from conversation_analytics.errors import (
@@ -31,6 +32,10 @@ T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
+# Shorter than servers keep an idle connection, gunicorn's 2 s included: a request that meets its
+# end would be lost without a word on whether it was taken.
+_KEPT_SECONDS = 1.0
+_ENDING_SECONDS = 0.2  # to wait for the end of a stream that has told its result
 # Nothing has been sent when these are raised.
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -87,13 +92,13 @@ class Connection:
         self._api_key = api_key
         self._retry_delay = retry_delay
         self._rate = RateLimit(calls_per_minute)
+        self._cut_off = CutOff(_ENDING_SECONDS)
         self._http = httpx.Client(
-            base_url=self.location,
             headers={
                 "authorization": f"Bearer {api_key}",
                 "accept-encoding": "identity",  # whatever compresses a stream also holds it back
             },
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEPT_SECONDS),
             transport=transport,
         )
 
@@ -125,12 +130,13 @@ class Connection:
             AnswerLost: it was sent, is not repeatable, and got no good answer.
         """
         timeout = httpx.Timeout(idle_seconds, connect=_CONNECT_SECONDS, pool=None)
+        url = self.location + path
         tried = 0
         while True:
             if not repeatable:
                 self._rate.wait()
             try:
-                request = self._http.build_request(method, path, timeout=timeout, **content)
+                request = self._http.build_request(method, url, timeout=timeout, **content)
                 return self._once(request, read, repeatable=repeatable, seconds=seconds)
             except _Again as again:
                 pause = self._pause(again.error, tried)
@@ -166,7 +172,7 @@ class Connection:
     ) -> T:
         try:
             with closing(self._http.send(request, stream=True)) as response:
-                answer = Answer(response, seconds=seconds)
+                answer = Answer(response, seconds=seconds, cut_off=self._cut_off)
                 if response.is_success:
                     return read(answer)
                 raise self._failure(response, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -118,6 +119,28 @@ def silence(seconds: float, *, events: int = 1) -> Fault:
         yield from islice(stream, events)
         time.sleep(seconds)
         yield from stream
+
+    return lambda start: event_stream(chunks(start))
+
+
+def kept_open(hung_up: threading.Event, *, silent: float) -> Fault:
+    """The whole stream, which then goes on without an end; tells when nobody listens any more.
+
+    Args:
+        hung_up: Is set then.
+        silent: Seconds until the first of the pings that follow.
+    """
+
+    def chunks(start: Start) -> Iterator[bytes]:
+        yield from start().iter_raw()
+        time.sleep(silent)
+        try:
+            for _ in range(400):
+                time.sleep(0.05)
+                yield PING
+        except GeneratorExit:
+            hung_up.set()
+            raise
 
     return lambda start: event_stream(chunks(start))
 

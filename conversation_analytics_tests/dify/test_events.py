@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_analytics.dify.answers import Answer
+from conversation_analytics.dify.cutoff import CutOff
 from conversation_analytics.dify.events import Event
 from conversation_analytics_tests.dify.streams import (
     BYTE_ORDER_MARK,
@@ -32,7 +33,7 @@ TOLD = Event("workflow_finished", run_id="r", task_id="t", payload=FINISHED)
 def events(chunks: bytes | Iterable[bytes], content_type: str = "text/event-stream") -> list[Event]:
     stream = ByteStream(iter([chunks] if isinstance(chunks, bytes) else chunks))
     response = httpx.Response(200, headers={"content-type": content_type}, stream=stream)
-    return list(Answer(response, seconds=60).events())
+    return list(Answer(response, seconds=60, cut_off=CutOff(1)).events())
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])

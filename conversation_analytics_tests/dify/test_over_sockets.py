@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -240,6 +241,54 @@ def test_many_threads_share_a_client(dify: DifyContract, url: str) -> None:
         told = list(threads.map(lambda n: client.run_workflow({"text": n}, "user"), range(80)))
     assert [one.outputs["text"] for one in told] == [f"<{n}>" for n in range(80)]
     assert dify.starts == 80
+
+
+# --- Connections ------------------------------------------------------------------------------
+
+
+def test_calls_one_after_the_other_share_a_connection(dify: DifyContract, url: str) -> None:
+    with client_of(url) as client:
+        for _ in range(5):
+            client.run_workflow(INPUTS, "user")
+    assert (dify.starts, dify.connections) == (5, 1)
+
+
+def test_calls_at_once_take_a_connection_each_and_keep_it(dify: DifyContract, url: str) -> None:
+    dify.app.seconds = 0.02
+    with client_of(url, max_concurrency=4) as client, ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: client.run_workflow({"text": n}, "user"), range(40)))
+    assert dify.starts == 40
+    assert dify.connections <= 4
+
+
+def test_what_a_server_tells_after_the_result_is_passed_over(dify: DifyContract, url: str) -> None:
+    more = b'event: tts_message_end\n\ndata: {"event": "workflow_finished", "data": {}}\n\n'
+    dify.faults.extend([faults.changed(lambda body: [body, more])] * 3)
+    with client_of(url) as client:
+        told = [client.run_workflow(INPUTS, "user") for _ in range(3)]
+    assert [one.obtained for one in told] == ["streamed"] * 3
+    assert (dify.starts, dify.connections) == (3, 1)
+
+
+@pytest.mark.parametrize("silent", [0.0, 1.0])
+def test_a_stream_that_never_ends_after_its_result_is_left(
+    dify: DifyContract, url: str, silent: float
+) -> None:
+    hung_up = threading.Event()
+    dify.faults.append(faults.kept_open(hung_up, silent=silent))
+    with client_of(url) as client:
+        told = [client.run_workflow(INPUTS, "user") for _ in range(2)]
+    assert hung_up.wait(10)
+    assert [one.obtained for one in told] == ["streamed"] * 2
+    assert (dify.starts, dify.connections) == (2, 2)
+
+
+def test_a_stream_that_breaks_after_its_result_has_told_it(dify: DifyContract, url: str) -> None:
+    dify.faults.append(faults.cut_before_event(7, faults.HUNG_UP))
+    with client_of(url) as client:
+        told = [client.run_workflow(INPUTS, "user") for _ in range(2)]
+    assert [one.obtained for one in told] == ["streamed"] * 2
+    assert dify.connections == 2
 
 
 class Recording(httpx.HTTPTransport):

@@ -157,6 +157,7 @@ class DifyContract:
         runs: Every run that was started, which is to say paid for, by its id.
         files: Uploaded files by id: their name and content.
         calls: Method and path of everything asked for, in order.
+        connections: How many were opened, where it stands behind sockets.
         faults: What the next calls to run a workflow are met with, first to last.
         read_faults: The same for the next looks at a run.
         upload_faults: The same for the next uploads.
@@ -175,6 +176,7 @@ class DifyContract:
         self.runs: dict[str, Run] = {}
         self.files: dict[str, tuple[str, bytes]] = {}
         self.calls: list[tuple[str, str]] = []
+        self.connections = 0
         self.faults: deque[Fault] = deque()
         self.read_faults: deque[Fault] = deque()
         self.upload_faults: deque[Fault] = deque()

@@ -71,6 +71,11 @@ class _Server(ThreadingHTTPServer):
         self.contract = contract
         self.errors: list[BaseException] = []
 
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection = super().get_request()
+        self.contract.connections += 1
+        return connection
+
     def handle_error(self, request: object, client_address: object) -> None:
         error = sys.exception()
         if error and not isinstance(error, ConnectionError):  # a client may hang up at any time
