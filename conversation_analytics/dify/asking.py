@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
 
@@ -43,6 +43,8 @@ from conversation_analytics.storage.store import ObjectStore
 
 _RENEWED_WITHIN = 1 / 4
 _MOST_USELESS = 8
+
+_Work = Callable[[], Made | None]
 
 
 class PaidAsker:
@@ -128,8 +130,10 @@ class _Asking:
         self._stopped: str | None = None
         self._error: DifyError | None = None
         self._useless = 0
-        self._records: deque[Future[None]] = deque()
-        self._recorder: ThreadPoolExecutor
+        self._to_pay: deque[list[Askable]] = deque()
+        self._to_follow: deque[tuple[str, list[str]]] = deque()
+        self._under_way = 0
+        self._slot_freed = threading.Condition()
 
     def replies(self) -> dict[str, Reply]:
         """A reply for the key of every question."""
@@ -158,27 +162,17 @@ class _Asking:
         return found
 
     def _perform(self, standings: dict[str, Standing]) -> None:
-        to_pay, to_follow = self._work(standings)
-        if to_pay:
+        self._to_pay, self._to_follow = self._batched(standings)
+        if self._to_pay:
             self._asker.learn_rates()
-        running: set[Future[None]] = set()
-        at_once = self._asker.max_concurrency
-        # What came of a call is written down while the next one is made.
-        with (
-            ThreadPoolExecutor(at_once, "dify-ledger") as self._recorder,
-            ThreadPoolExecutor(at_once, "dify") as pool,
-        ):
+        # What came of a call is written down by one thread while another one makes the next.
+        most = 2 * self._asker.max_concurrency
+        with ThreadPoolExecutor(most, "dify") as pool:
             try:
-                while True:
-                    while len(running) < at_once:
-                        work = self._next(to_pay, to_follow, is_idle=not running)
-                        if work is None:
-                            break
-                        running.add(pool.submit(work))
-                    self._check_records(all_of_them=not running)
-                    if not running:
-                        return
-                    done, running = wait(running, self._asker.renewed_seconds, FIRST_COMPLETED)
+                count = min(most, len(self._to_pay) + len(self._to_follow))
+                at_work = {pool.submit(self._work_off) for _ in range(count)}
+                while at_work:
+                    done, at_work = wait(at_work, self._asker.renewed_seconds, FIRST_EXCEPTION)
                     for future in done:
                         future.result()
                     self._asker.calls.renew()
@@ -186,12 +180,7 @@ class _Asking:
                 self._halted.set()
                 raise
 
-    def _check_records(self, *, all_of_them: bool) -> None:
-        """Raise what went wrong in writing down what came of calls; wait for it if asked to."""
-        while self._records and (all_of_them or self._records[0].done()):
-            self._records.popleft().result()
-
-    def _work(
+    def _batched(
         self, standings: dict[str, Standing]
     ) -> tuple[deque[list[Askable]], deque[tuple[str, list[str]]]]:
         """The batches to pay for, and the calls to follow with the questions they are for."""
@@ -206,41 +195,66 @@ class _Asking:
         filled = batches(askable, most=asker.batch_size, most_characters=asker.batch_characters)
         return deque(filled), deque(followed.items())
 
-    def _next(
-        self,
-        to_pay: deque[list[Askable]],
-        to_follow: deque[tuple[str, list[str]]],
-        *,
-        is_idle: bool,
-    ) -> Callable[[], None] | None:
-        """What to do next, if there is anything to be done now."""
-        if self._stopped is not None:
+    def _work_off(self) -> None:
+        """Do what there is to be done, one after the other."""
+        while (work := self._next()) is not None:
+            try:
+                made = work()
+            except BaseException:
+                self._halted.set()
+                raise
+            finally:
+                self._free_slot()
+            if made is not None:
+                self._record(made)
+
+    def _next(self) -> _Work | None:
+        """What to do next, in a slot of its own; null if there is nothing more to do."""
+        with self._slot_freed:
+            while (work := self._startable()) is None:
+                if self._halted.is_set() or not (self._to_pay or self._to_follow):
+                    self._slot_freed.notify()  # the others are not needed either
+                    return None
+                self._slot_freed.wait()
+            self._under_way += 1
+            return work
+
+    def _startable(self) -> _Work | None:
+        """What to do now, if there is anything to be done now."""
+        if self._halted.is_set() or self._under_way == self._asker.max_concurrency:
             return None
-        if to_pay:
+        if self._to_pay:
             refusal = self._asker.budget.reserve(self._asker.workflow)
             if refusal is None:
-                return partial(self._pay, to_pay.popleft())
-            if is_idle:  # else calls under way may turn out to cost nothing, or less
+                return partial(self._pay, self._to_pay.popleft())
+            if not self._under_way:  # else calls under way may turn out to cost nothing, or less
                 self._settle(
-                    (one.question.key for batch in to_pay for one in batch), _pending(refusal)
+                    (one.question.key for batch in self._to_pay for one in batch),
+                    _pending(refusal),
                 )
-                to_pay.clear()
-        return partial(self._follow, *to_follow.popleft()) if to_follow else None
+                self._to_pay.clear()
+        return partial(self._follow, *self._to_follow.popleft()) if self._to_follow else None
 
-    def _pay(self, batch: list[Askable]) -> None:
+    def _free_slot(self) -> None:
+        with self._slot_freed:
+            self._under_way -= 1
+            self._slot_freed.notify()
+
+    def _pay(self, batch: list[Askable]) -> Made | None:
+        """Make a call; gives what is still to be written down of it."""
         asker = self._asker
         call = None
         try:
             if batch[0].standing.repeats and not self._is_dify_there():
-                return
+                return None
             made = asker.calls.make(batch)
             call = made.call
         finally:
             asker.budget.settle(asker.workflow, call)
-        self._records.append(self._recorder.submit(self._record, made))
         if made.is_told:
             self._note_use(call)
         self._heed(made.error)
+        return made
 
     def _record(self, made: Made) -> None:
         made.record()
