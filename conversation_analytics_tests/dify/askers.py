@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,6 +81,18 @@ def answered(replies: Mapping[str, Reply], asked: Iterable[Question]) -> bool:
         == ("succeeded", f"<{one.content['text']}>")
         for one in asked
     )
+
+
+def at_once(*tasks: Callable[[], Any]) -> list[Any]:
+    """Do things at the same moment."""
+    barrier = threading.Barrier(len(tasks))
+
+    def begin(task: Callable[[], Any]) -> Any:
+        barrier.wait(10)
+        return task()
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return list(pool.map(begin, tasks))
 
 
 def statuses(replies: Mapping[str, Reply]) -> Counter[str]:

@@ -6,11 +6,10 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Event
 from typing import Any
 
 import httpx
@@ -28,6 +27,7 @@ from conversation_analytics_tests.dify.askers import (
     MemoryStore,
     answered,
     asker_of,
+    at_once,
     echoing,
     paid,
     question,
@@ -143,23 +143,11 @@ def test_killed_before_any_write_to_the_disk(tmp_path: Path) -> None:
 # --- What is under way elsewhere --------------------------------------------------------------
 
 
-def both(*tasks: Callable[[], Any]) -> list[Any]:
-    """Do things at the same moment."""
-    barrier = Barrier(len(tasks))
-
-    def begin(task: Callable[[], Any]) -> Any:
-        barrier.wait(10)
-        return task()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(begin, tasks))
-
-
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_askers_of_the_same_moment_pay_once(batch_size: int) -> None:
     dify, store, asked = echoing(seconds=0.01), MemoryStore(), questions(20)
     askers = [asker_of(dify, store, batch_size=batch_size, idle_timeout=0.5) for _ in range(3)]
-    found = both(*(lambda a=asker: a.ask(asked) for asker in askers))
+    found = at_once(*(lambda a=asker: a.ask(asked) for asker in askers))
     assert all(answered(replies, asked) for replies in found)
     assert set(paid(dify).values()) == {1}
 
@@ -177,7 +165,7 @@ def test_a_call_that_is_slow_to_begin_is_not_taken_for_that_of_a_dead_process() 
     dify, store, asked = echoing(), MemoryStore(), questions(1)
     dify.faults.append(slow_to_begin(0.6))
     askers = [asker_of(dify, store, idle_timeout=0.2) for _ in range(2)]
-    found = both(*(lambda a=asker: a.ask(asked) for asker in askers))
+    found = at_once(*(lambda a=asker: a.ask(asked) for asker in askers))
     assert all(answered(replies, asked) for replies in found)
     assert dify.starts == 1
 
