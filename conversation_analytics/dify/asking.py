@@ -30,7 +30,13 @@ from conversation_analytics.dify.ledger import Ledger
 from conversation_analytics.dify.questions import Contract, Question, Reply
 from conversation_analytics.dify.rates import LEARNT_FROM, Rates
 from conversation_analytics.dify.records import Call
-from conversation_analytics.dify.standing import Askable, Standing, reply_of, standing_of
+from conversation_analytics.dify.standing import (
+    Askable,
+    Standing,
+    reply_after,
+    reply_of,
+    standing_of,
+)
 from conversation_analytics.errors import (
     DifyAccessDenied,
     DifyAppUnusable,
@@ -44,7 +50,8 @@ from conversation_analytics.storage.store import ObjectStore
 _RENEWED_WITHIN = 1 / 4
 _MOST_USELESS = 8
 
-_Work = Callable[[], Made | None]
+# Makes a call or follows one; gives what is still to be done outside of its slot.
+_Work = Callable[[], Callable[[], None] | None]
 
 
 class PaidAsker:
@@ -199,14 +206,14 @@ class _Asking:
         """Do what there is to be done, one after the other."""
         while (work := self._next()) is not None:
             try:
-                made = work()
+                record = work()
             except BaseException:
                 self._halted.set()
                 raise
             finally:
                 self._free_slot()
-            if made is not None:
-                self._record(made)
+            if record is not None:
+                record()
 
     def _next(self) -> _Work | None:
         """What to do next, in a slot of its own; null if there is nothing more to do."""
@@ -240,8 +247,8 @@ class _Asking:
             self._under_way -= 1
             self._slot_freed.notify()
 
-    def _pay(self, batch: list[Askable]) -> Made | None:
-        """Make a call; gives what is still to be written down of it."""
+    def _pay(self, batch: list[Askable]) -> Callable[[], None] | None:
+        """Make a call; gives what writes down what came of it."""
         asker = self._asker
         call = None
         try:
@@ -254,13 +261,16 @@ class _Asking:
         if made.is_told:
             self._note_use(call)
         self._heed(made.error)
-        return made
+        return partial(self._record, batch, made)
 
-    def _record(self, made: Made) -> None:
+    def _record(self, batch: list[Askable], made: Made) -> None:
         made.record()
-        if made.is_told:
-            for key in made.call.keys:
-                self._settle([key], reply_of(key, made.call))
+        if not made.is_told:
+            return
+        before = {one.question.key: one.standing for one in batch}
+        most = self._asker.max_attempts
+        for key in made.call.keys:
+            self._settle([key], reply_after(key, before[key], made.call, max_attempts=most))
 
     def _follow(self, id_: str, keys: list[str]) -> None:
         try:

@@ -39,6 +39,7 @@ class Reply:
         elapsed_seconds: how long that run took, by Dify's clock.
         total_tokens: this question's share of the run's tokens; shares add up to the whole.
         answered_at: when the run's result came.
+        given_up: whether it is asked again only if settings change: it has failed for good.
     """
 
     status: Status
@@ -48,6 +49,7 @@ class Reply:
     elapsed_seconds: float | None = None
     total_tokens: int | None = None
     answered_at: datetime | None = None
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

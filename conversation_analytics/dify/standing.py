@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from conversation_analytics.dify.ledger import History
@@ -76,11 +76,9 @@ def standing_of(key: str, history: History, now: datetime, *, max_attempts: int)
         why = (
             f"asked twice, and both times {_reason(key, last)} The app's logs in Dify may show it. "
         )
-        return Standing(_failed(last, f"{why}To ask again, {_ANEW}."))
+        return Standing(_given_up(key, last, f"{why}To ask again, {_ANEW}."))
     if len(tried) >= max_attempts:
-        calls = "its call" if len(tried) == 1 else f"{len(tried)} calls"
-        why = f"{calls} brought no usable answer, the last: {_reason(key, last)} {_AGAIN}"
-        return Standing(_failed(last, why))
+        return Standing(_used_up(key, last, len(tried)))
     return Standing(
         reply_of(key, last),
         may_be_asked=True,
@@ -89,6 +87,22 @@ def standing_of(key: str, history: History, now: datetime, *, max_attempts: int)
         tried=tuple(id_ for id_, _ in tried),
         failures=sum(not call.is_lost(now) for _, call in tried),
     )
+
+
+def reply_after(key: str, before: Standing, call: Call, *, max_attempts: int) -> Reply:
+    """What to tell of a question by the call that was made for it as it stood.
+
+    Args:
+        key: its key.
+        before: where it stood.
+        call: the call.
+        max_attempts: most calls that may be made for it.
+    """
+    reply = reply_of(key, call)
+    tried = len(before.tried) + 1
+    if reply.status == "failed" and tried >= max_attempts:
+        return _used_up(key, call, tried)
+    return reply
 
 
 def reply_of(key: str, call: Call) -> Reply:
@@ -116,6 +130,17 @@ def _reason(key: str, call: Call) -> str:
     else:
         reason = call.errors.get(key) or call.error or "the workflow said nothing"
     return reason if reason.endswith(".") else f"{reason}."
+
+
+def _used_up(key: str, last: Call, tried: int) -> Reply:
+    """What to tell of a question of which no call brought an answer, as often as is allowed."""
+    calls = "its call" if tried == 1 else f"{tried} calls"
+    why = f"{calls} brought no usable answer, the last: {_reason(key, last)} {_AGAIN}"
+    return _given_up(key, last, why)
+
+
+def _given_up(key: str, last: Call, why: str) -> Reply:
+    return replace(_failed(last, why, tokens=last.tokens.get(key)), given_up=True)
 
 
 def _failed(call: Call, error: str, *, tokens: int | None = None) -> Reply:

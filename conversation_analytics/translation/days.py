@@ -48,7 +48,7 @@ from conversation_analytics.translation.rows import (
     succeeded_before,
     translation_rows,
 )
-from conversation_analytics.translation.selection import Selected, select
+from conversation_analytics.translation.selection import Plan, Selected, select
 from conversation_analytics.translation.translator import Translator, translator_for, why_off
 
 # The table of each unit that is read, and the columns of it.
@@ -106,20 +106,28 @@ def stale_days(settings: Settings, lake: Lake) -> dict[date, list[str]]:
     return {day: changed for day, changed in found.items() if changed}
 
 
-def unfinished_days(lake: Lake) -> dict[date, int]:
+def unfinished_days(settings: Settings, lake: Lake) -> dict[date, int]:
     """The days with texts that failed or are pending, with how many; told from manifests alone.
 
-    Texts that are too long to be asked about do not count: asking again would not help.
+    Texts of which asking again would bring nothing do not count: those that are too long, and those
+    that were given up after as many calls as the settings allow now.
 
     Raises:
         StorageError: the lake cannot be read.
     """
     manifests = lake.manifests(TRANSLATIONS_UNIT, lake.days(TRANSLATIONS_UNIT))
     found = {
-        day: counts.get("failed", 0) + counts.get("pending", 0) - counts.get("too_long", 0)
-        for day, counts in ((day, manifest.counts) for day, manifest in manifests.items())
+        day: _worth_asking(manifest.counts, settings.dify_max_attempts)
+        for day, manifest in manifests.items()
     }
     return {day: open_ for day, open_ in found.items() if open_}
+
+
+def _worth_asking(counts: Mapping[str, int], max_attempts: int) -> int:
+    """How many of a day's texts are to be asked about again."""
+    is_final = counts.get("given_up_after", 0) >= max_attempts
+    given_up = counts.get("given_up", 0) if is_final else 0
+    return counts.get("failed", 0) + counts.get("pending", 0) - counts.get("too_long", 0) - given_up
 
 
 def days_to_translate(settings: Settings, lake: Lake) -> set[date]:
@@ -128,11 +136,15 @@ def days_to_translate(settings: Settings, lake: Lake) -> set[date]:
     Raises:
         StorageError: the lake cannot be read.
     """
-    return set() if why_off(settings) else {*stale_days(settings, lake), *unfinished_days(lake)}
+    if why_off(settings):
+        return set()
+    return {*stale_days(settings, lake), *unfinished_days(settings, lake)}
 
 
 def prepare_translations(translator: Translator, task: DayTask) -> PreparedDay:
     """Have a day translated, check and encode it. What it has already is not asked for.
+
+    Where nothing is translated any more, it keeps what was paid for and still fits.
 
     Raises:
         StaleInput: its inputs do not belong together.
@@ -141,16 +153,21 @@ def prepare_translations(translator: Translator, task: DayTask) -> PreparedDay:
     """
     started = time.perf_counter()
     manifests = _manifests(task)
-    conversations, messages, categories = _nothing() if translator.off else _read(task)
-    texts = select(translator.plan, conversations, messages, categories)
+    kept = _kept(translator, task)
+    has_texts = kept or not translator.off
+    conversations, messages, categories = _read(task) if has_texts else _nothing()
+    texts = _selected(translator, kept, conversations, messages, categories)
     sources = [source_of(text) for text in texts]
-    kept, refused = _kept(translator, task), _refused(texts, sources)
+    refused = _refused(texts, sources)
     asked = _asked(translator, texts, sources, kept)
     table = translation_rows(texts, sources, {**kept, **asked, **refused})
+    given_up = sum(source in asked and asked[source].given_up for source in sources)
     counts = _statuses(table) | {
         "kept": sum(source in kept for source in sources),
         "asked": len(asked),
         "too_long": sum(source in refused for source in sources),
+        "given_up": given_up,
+        "given_up_after": task.settings.dify_max_attempts if given_up else 0,
     }
     inputs = {name: manifest.content_hash for name, manifest in manifests.items()}
     return prepare(
@@ -162,7 +179,7 @@ def prepare_translations(translator: Translator, task: DayTask) -> PreparedDay:
         started=started,
         counts=counts,
         by_language=_by_language(task.settings, table, categories),
-        note=translator.off,
+        note=_note(translator, len(texts)),
         **facts_of(task, manifests[CONVERSATIONS_UNIT.name]),
     )
 
@@ -208,16 +225,36 @@ def _refuse_unless_of(unit: Unit, manifests: Mapping[str, Manifest], task: DayTa
 
 
 def _kept(translator: Translator, task: DayTask) -> dict[Source, Reply]:
-    """What the day has translated by the same workflow; nothing if a write of it was cut off."""
-    if translator.off:
-        return {}
+    """What the day has translated by the same workflow, or by any where nothing is translated now.
+
+    Nothing if a write of it was cut off.
+    """
     try:
         found = task.lake.read_day(TRANSLATIONS_UNIT, task.claim.day)
     except TornDay:
         return {}
-    if found is None or found[0].versions.get("workflow") != translator.workflow:
+    if found is None:
+        return {}
+    if not translator.off and found[0].versions.get("workflow") != translator.workflow:
         return {}
     return succeeded_before(found[1][TRANSLATIONS.name])
+
+
+def _selected(
+    translator: Translator, kept: Mapping[Source, Reply], *tables: pa.Table
+) -> list[Selected]:
+    """The texts that get a row; where nothing is translated, those with a translation that fits."""
+    if not translator.off:
+        return select(translator.plan, *tables)
+    targets = tuple(sorted({target for _, target in kept}))
+    return [text for text in select(Plan(targets, "all"), *tables) if source_of(text) in kept]
+
+
+def _note(translator: Translator, texts: int) -> str:
+    """Why nothing is translated, and what is there all the same; empty if something is."""
+    if not (translator.off and texts):
+        return translator.off
+    return f"{translator.off}; {texts} translations made before still fit, and are kept"
 
 
 def _asked(

@@ -125,6 +125,8 @@ def test_a_range_is_translated_and_its_days_show_how_that_went(
         "kept": 0,
         "asked": 2,
         "too_long": 0,
+        "given_up": 0,
+        "given_up_after": 0,
     }
     assert "| language | succeeded | failed | pending |" in shown["languages"]
     assert "| th | 2 | 0 | 0 |" in shown["languages"]
@@ -160,7 +162,7 @@ def test_a_text_that_the_workflow_leaves_out_is_told_and_asked_about_the_next_ti
 
     assert rows(home, 2)["b-2:0"] == ("failed", None)
     assert rows(home, 2)["a-2:0"][0] == "succeeded"
-    assert unfinished_days(home.lake) == {day(2): 1}
+    assert unfinished_days(home.settings, home.lake) == {day(2): 1}
     dify.apps[KEY].workflow = lambda inputs: translate(
         {**inputs, "texts": inputs["texts"].replace("???", "!!!")}
     )
@@ -168,7 +170,7 @@ def test_a_text_that_the_workflow_leaves_out_is_told_and_asked_about_the_next_ti
     assert home.run(2, select=["translations"]).success
 
     assert rows(home, 2)["b-2:0"] == ("succeeded", f"[en] {HAPPY} !!!")
-    assert unfinished_days(home.lake) == {}
+    assert unfinished_days(home.settings, home.lake) == {}
 
 
 def test_a_dify_that_is_busy_leaves_texts_pending_and_fails_nothing(
@@ -180,7 +182,7 @@ def test_a_dify_that_is_busy_leaves_texts_pending_and_fails_nothing(
 
     assert run.success, run.failures
     assert {status for status, _ in rows(home, 1).values()} == {"pending"}
-    assert unfinished_days(home.lake) == {day(1): 2, day(2): 2}
+    assert unfinished_days(home.settings, home.lake) == {day(1): 2, day(2): 2}
 
 
 def test_a_wrong_key_fails_translations_alone_and_leaves_what_was_there(
@@ -199,6 +201,7 @@ def test_a_wrong_key_fails_translations_alone_and_leaves_what_was_there(
     assert all(home.done(asset) == days(1, 2) for asset in OTHERS)
     assert home.done("translations") == days(1, 1)
     assert rows(home, 1) == before
+    assert [spent["calls"] for spent in observed(home)] == [1, 0]
     (problem,) = {failure.error for failure in FailedDays(home.lake.store).failures()}
     assert "DIFY" in problem
     assert KEY not in problem

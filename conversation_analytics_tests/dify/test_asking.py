@@ -127,12 +127,15 @@ def test_without_a_workflow_everything_stays_pending() -> None:
 
 def test_what_has_no_usable_answer_is_asked_again_later_and_only_so_often() -> None:
     dify, store, asked = echoing(), MemoryStore(), [question(f"{LEFT_OUT} 1")]
-    errors = []
+    errors, given_up = [], []
     for _ in range(5):
         [reply] = asker_of(dify, store, max_attempts=3).ask(asked).values()
         assert reply.status == "failed"
         errors.append(reply.error or "")
+        given_up.append(reply.given_up)
     assert dify.starts == 3
+    assert given_up == [False, False, True, True, True]
+    assert errors[2] == errors[4]
     assert errors[0] == "the workflow left this question out."
     assert "3 calls brought no usable answer" in errors[4]
     assert "raise DIFY_MAX_ATTEMPTS" in errors[4]
@@ -281,6 +284,7 @@ def test_a_repetition_that_is_lost_too_is_not_repeated() -> None:
         assert reply.status == "failed"
         assert "asked twice, and both times whether a run was started" in (reply.error or "")
         assert "DIFY_TRANSLATE_VERSION" in (reply.error or "")
+        assert reply.given_up
     assert dify.starts == 2
 
 

@@ -128,14 +128,14 @@ def test_a_failure_is_recorded_per_text_and_asked_about_again(
     assert row["workflow_run_id"] == "run-9"
     assert translated.rows()["b1"]["status"] == "succeeded"
     assert translated.counts() == {"succeeded": 2, status: 1, "asked": 3}
-    assert unfinished_days(translated.lake) == {FIRST: 1}
+    assert unfinished_days(translated.settings, translated.lake) == {FIRST: 1}
 
     translated.asker.reply, asked = marked, len(translated.asker.texts)
     assert translated.refresh() == []
 
     assert translated.asker.texts[asked:] == [ANGRY]
     assert translated.rows()["a1"]["text"] == f"[en] {ANGRY}"
-    assert unfinished_days(translated.lake) == {}
+    assert unfinished_days(translated.settings, translated.lake) == {}
 
 
 def test_a_text_that_is_too_long_fails_without_being_asked_about_or_cut(
@@ -150,7 +150,22 @@ def test_a_text_that_is_too_long_fails_without_being_asked_about_or_cut(
     assert row["error"] == "it has 350,000 characters, more than the 50,000 that are asked about"
     assert max(map(len, translated.asker.texts)) < LONGEST
     assert translated.counts()["too_long"] == 1
-    assert unfinished_days(translated.lake) == {}
+    assert unfinished_days(translated.settings, translated.lake) == {}
+
+
+def test_a_text_that_was_given_up_leaves_its_day_alone_until_more_calls_are_allowed(
+    translated: Translated,
+) -> None:
+    failed = Reply(status="failed", error="3 calls brought no usable answer", given_up=True)
+    translated.asker.reply = failing(ANGRY, reply=failed)
+
+    assert translated.refresh() == []
+
+    counts = {"succeeded": 2, "failed": 1, "asked": 3, "given_up": 1, "given_up_after": 3}
+    assert translated.counts() == counts
+    assert unfinished_days(translated.settings, translated.lake) == {}
+    more = translated.settings.model_copy(update={"dify_max_attempts": 4})
+    assert unfinished_days(more, translated.lake) == {FIRST: 1}
 
 
 def test_the_same_translation_has_the_same_hash_whatever_the_run(tmp_path: Path) -> None:
@@ -208,6 +223,29 @@ def test_without_dify_the_days_are_there_and_empty_and_say_why(
         assert translated.manifest("translations", day).note == note
     assert translated.asker.asked == []
     assert stale_days(translated.settings, translated.lake) == {}
+
+
+@pytest.mark.parametrize("off", [WITHOUT_DIFY, {"translate_policy": "none"}])
+def test_a_day_made_again_without_dify_keeps_what_was_paid_for_and_still_fits(
+    translated: Translated, off: dict[str, Any]
+) -> None:
+    translated.asker.reply = failing(ANGRY)
+    translated.refresh()
+    before, asked = translated.rows(), len(translated.asker.texts)
+    translated.settings = translated.settings.model_copy(update=off)
+    translated.said.append(said("b2", "b", "สินค้ามาช้ามาก"))
+    translated.said[-2]["content"] = "บริการดี"
+
+    for _ in range(2):
+        assert translated.refresh() == []
+
+        assert translated.rows() == {id_: before[id_] for id_ in ("a", "b1")}
+        assert translated.counts() == {"succeeded": 2, "kept": 2}
+        note = translated.manifest("translations", FIRST).note
+        assert note.endswith("; 2 translations made before still fit, and are kept")
+        assert translated.rows(SECOND) == {}
+        assert ";" not in translated.manifest("translations", SECOND).note
+    assert len(translated.asker.texts) == asked
 
 
 def test_a_wrong_key_fails_the_day_and_leaves_it_and_all_other_tables_as_they_were(
