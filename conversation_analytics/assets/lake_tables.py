@@ -204,12 +204,14 @@ def _with_spending(
     unit: Unit,
     dify: Optional["DifyResource"],
 ) -> Iterator[DayItem]:
-    """Days, and when all of them are written, what the run has paid Dify so far."""
-    yield from items
-    if dify:
-        observation = dg.AssetObservation(
-            unit.tables[0].name,
-            description="What the calls of Dify in this run came to so far.",
-            metadata=spending_metadata(dify.budget.spending),
-        )
-        context.log_event(observation)
+    """Days, and however they end, what the run has paid Dify so far."""
+    try:
+        yield from items
+    finally:
+        if dify:
+            observation = dg.AssetObservation(
+                unit.tables[0].name,
+                description="What the calls of Dify in this run came to so far.",
+                metadata=spending_metadata(dify.budget.spending),
+            )
+            context.log_event(observation)

@@ -24,6 +24,7 @@ from conversation_analytics.storage.layout import (
     CONVERSATIONS_UNIT,
     MESSAGES_UNIT,
     RAW,
+    TRANSLATIONS_UNIT,
     UNITS,
     UNKNOWN_DAY,
     Day,
@@ -45,6 +46,8 @@ class DayState:
         epoch: number of the last write of the raw rows.
         synced_to: the source's clock up to which its changes are in.
         committed: when the raw rows were written.
+        untranslated: texts whose translation is ``failed``, ``pending`` or ``given_up``, for which
+            nothing is asked any more; null if there are none.
         mongo: what MongoDB has of it: ``current``, ``behind`` or ``missing``; null without MongoDB.
         problems: what is not up to date, and what to do.
         pending: what was seen in the source and is not in the lake yet, with the number of rows;
@@ -64,6 +67,7 @@ class DayState:
     problems: tuple[str, ...]
     pending: dict[str, int] | None = None
     error: str | None = None
+    untranslated: dict[str, int] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The state for `--json`."""
@@ -163,6 +167,7 @@ def totals(states: list[DayState]) -> dict[str, int]:
         "problems": sum(len(state.problems) for state in states),
         "pending": sum(state.pending is not None for state in states),
         "failed": sum(state.error is not None for state in states),
+        "untranslated": sum(sum((state.untranslated or {}).values()) for state in states),
     }
 
 
@@ -197,7 +202,20 @@ def _state(
         problems=tuple(problems),
         pending=open_.pending.get(day),
         error=open_.errors.get(day),
+        untranslated=_untranslated(here.get(TRANSLATIONS_UNIT.name)),
     )
+
+
+def _untranslated(manifest: Manifest | None) -> dict[str, int] | None:
+    """The texts without a translation that should have one."""
+    counts = manifest.counts if manifest else {}
+    given_up = counts.get("given_up", 0) + counts.get("too_long", 0)
+    found = {
+        "failed": counts.get("failed", 0) - given_up,
+        "pending": counts.get("pending", 0),
+        "given_up": given_up,
+    }
+    return found if any(found.values()) else None
 
 
 def _rows(manifest: Manifest | None, *tables: str) -> int | None:

@@ -58,18 +58,28 @@ def status(
 
 def _show_days(states: list[DayState], days: int, url: str) -> None:
     with_mongo = any(state.mongo is not None for state in states)
+    with_open = any(state.untranslated for state in states)
     columns = ["day", "raw rows", "conversations", "messages", "quarantined", "epoch"]
     columns += ["last synced", "committed", "pending", "error"]
+    columns += ["untranslated"] if with_open else []
     columns += ["MongoDB"] if with_mongo else []
     rows = []
     for state in states:
         row = [str(state.day), state.raw_rows, state.conversations, state.messages]
         row += [state.quarantined, state.epoch, _minute(state.synced_to), _minute(state.committed)]
         row += [words_of(state.pending) if state.pending else None, _shortened(state.error)]
+        row += [_counted(state.untranslated)] if with_open else []
         rows.append(row + ([state.mongo] if with_mongo else []))
     show_table(f"{url}: {days:,} days", columns, rows)
     if len(states) < days:
         show(f"the last {len(states)} of {days:,} days; see others with --from and --to")
+
+
+def _counted(texts: dict[str, int] | None) -> str | None:
+    """Such as ``3 failed, 2 pending, 1 given up``."""
+    if texts is None:
+        return None
+    return ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in texts.items() if n)
 
 
 def _shortened(error: str | None) -> str | None:

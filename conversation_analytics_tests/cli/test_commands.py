@@ -141,6 +141,7 @@ def test_status_tells_each_day_and_what_is_behind(ca: CommandLine) -> None:
         "problems": 0,
         "pending": 0,
         "failed": 0,
+        "untranslated": 0,
     }
     ca.export(days=3, edit=" again")
     ca.json("backfill", "--from", "2024-01-02", "--to", "2024-01-02", "--select", "raw_messages")

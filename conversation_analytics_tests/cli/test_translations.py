@@ -49,3 +49,19 @@ def test_days_with_texts_that_are_open_are_tried_again(filled: CommandLine) -> N
 
     assert stale(filled) == [{"translations": 2}]
     assert stale(filled) == [{"translations": 1}]
+
+
+def test_status_tells_how_many_texts_of_a_day_have_no_translation(filled: CommandLine) -> None:
+    filled.export(days=2, edit=" สวัสดีครับ บริการแย่มาก ฉันโกรธมาก")
+    filled.set(**NOBODY)
+
+    assert filled.json("backfill", "--from", "2024-01-02", "--to", "2024-01-02")["success"]
+
+    found = filled.json("status")
+    first, second = found["days"]
+    assert first["untranslated"] is None
+    pending = second["untranslated"]["pending"]
+    assert pending > 0
+    assert second["untranslated"] == {"failed": 0, "pending": pending, "given_up": 0}
+    assert found["totals"]["untranslated"] == pending
+    assert f"{pending} pending" in " ".join(filled("status").stdout.split())
