@@ -192,13 +192,13 @@ def derived_asset(
             lake = context.resources.lake.open()
             how, request = derivation(lake, dify), request_of(context)
             items = DerivedDays(settings, lake, how, days, request, runner)
-            told = _with_spending(items, context, unit, dify)
+            told = with_spending(items, context, unit, dify)
             yield from DayStream(context, told, step_retries(settings)).outputs()
 
     return derived
 
 
-def _with_spending(
+def with_spending(
     items: Iterable[DayItem],
     context: dg.AssetExecutionContext,
     unit: Unit,

@@ -2,17 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from conversation_analytics.assets.lake_tables import with_spending
 from conversation_analytics.build import build_defs
 from conversation_analytics.dify.asking import NoAsker, PaidAsker
+from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.resources.dify import DifyResource
 from conversation_analytics.settings import Settings, load_settings
+from conversation_analytics.storage.layout import TRANSLATIONS_UNIT
 from conversation_analytics_tests.dify.askers import (
     Echo,
     MemoryStore,
@@ -126,3 +130,35 @@ def test_settings_of_dify_reach_whom_they_are_for(served: tuple[DifyContract, st
     assert (asker.max_concurrency, asker.max_attempts) == (3, 5)
     assert (client.idle_timeout, client.run_timeout) == (20, 30)
     assert client._connection._rate._gap == pytest.approx(0.01)
+
+
+@dataclass
+class Logging:
+    """Stands for the context of an asset; keeps what is logged."""
+
+    logged: list[Any] = field(default_factory=list)
+
+    def log_event(self, event: Any) -> None:
+        self.logged.append(event)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_what_a_run_has_paid_is_told_also_when_its_days_break_off(
+    served: tuple[DifyContract, str], breaks: bool
+) -> None:
+    _, url = served
+
+    def days(resource: DifyResource) -> Iterator[Any]:
+        asker = resource.asker("translate", MemoryStore(), Echo())
+        assert answered(asker.ask(questions(1)), questions(1))
+        yield "a day"
+        if breaks:
+            raise StoreUnavailable("the disk is full")
+
+    context = Logging()
+    with resource_of(dify_base_url=url, dify_translate_api_key=KEY) as resource:
+        told = with_spending(days(resource), context, TRANSLATIONS_UNIT, resource)  # type: ignore[arg-type]
+        with pytest.raises(StoreUnavailable) if breaks else nullcontext():
+            list(told)
+    (event,) = context.logged
+    assert event.metadata["calls"].value == 1
