@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from conversation_analytics.dify.questions import Question
 from conversation_analytics.storage import failpoints
 from conversation_analytics.storage.failpoints import handling
 from conversation_analytics.storage.s3 import S3Access, S3Store
@@ -20,6 +21,7 @@ from conversation_analytics_tests.dify.askers import (
     paid,
     questions,
 )
+from conversation_analytics_tests.services.dify_contract import DifyContract
 from conversation_analytics_tests.services.s3_servers import S3Server
 
 pytestmark = pytest.mark.services
@@ -74,13 +76,18 @@ def test_a_caller_that_is_killed_is_repeated_once_at_most(
     assert dify.starts == worst
 
 
+def two_ask_at_once(dify: DifyContract, store: S3Store, asked: list[Question]) -> None:
+    """Two ask the same at the same moment, and both are answered."""
+    askers = [asker_of(dify, store) for _ in range(2)]
+    found = at_once(*(lambda a=asker: a.ask(asked) for asker in askers))
+    assert all(answered(replies, asked) for replies in found)
+
+
 def test_askers_of_the_same_moment_pay_once_where_writes_are_conditional(
     moto_s3: S3Server,
 ) -> None:
     dify, store, asked = echoing(seconds=0.01), new_store(moto_s3), questions(8)
-    askers = [asker_of(dify, store) for _ in range(2)]
-    found = at_once(*(lambda a=asker: a.ask(asked) for asker in askers))
-    assert all(answered(replies, asked) for replies in found)
+    two_ask_at_once(dify, store, asked)
     assert paid(dify) == Counter(one.content["text"] for one in asked)
 
 
@@ -88,9 +95,7 @@ def test_elsewhere_each_of_them_pays_once_at_most_and_nobody_afterwards(
     rclone_s3: S3Server,
 ) -> None:
     dify, store, asked = echoing(seconds=0.01), new_store(rclone_s3), questions(8)
-    askers = [asker_of(dify, store) for _ in range(2)]
-    found = at_once(*(lambda a=asker: a.ask(asked) for asker in askers))
-    assert all(answered(replies, asked) for replies in found)
+    two_ask_at_once(dify, store, asked)
     assert set(paid(dify).values()) <= {1, 2}
     calls = len(dify.calls)
     assert answered(asker_of(dify, store).ask(asked), asked)
