@@ -128,6 +128,10 @@ def _dify(settings: Settings) -> DifyResource:
         max_retries=settings.max_retries,
         retry_delay=settings.retry_delay,
         io_threads=settings.io_threads,
+        mongodb_uri=_secret("MONGODB_URI", settings.mongodb_uri) or "",
+        mongodb_database=settings.mongodb_database,
+        mongodb_calls_collection=settings.mongodb_dify_calls_collection,
+        mongodb_claims_collection=settings.mongodb_dify_claims_collection,
     )
 
 

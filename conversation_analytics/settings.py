@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     mongodb_messages_collection: str = "conversation_messages"
     mongodb_categories_collection: str = "conversation_categories"
     mongodb_translations_collection: str = "conversation_translations"
+    mongodb_dify_calls_collection: str = "dify_calls"
+    mongodb_dify_claims_collection: str = "dify_claims"
 
     taxonomy_file: Path | None = None
     human_labels_file: Path | None = None

@@ -116,10 +116,12 @@ def _lake(settings: Settings) -> Finding:
         f"{store.url} can be written, but has no conditional writes: one writer a day is enforced "
         "by the Dagster pool, so let all writers use the same DAGSTER_HOME"
     )
-    if settings.dify_base_url:
+    if settings.dify_base_url and settings.mongodb_uri:
+        words += "; MongoDB decides who asks Dify about a text, so while it is away nobody asks"
+    elif settings.dify_base_url:
         words += (
             "; and runs that ask Dify about the same text at the same moment may each pay for it, "
-            "so let no two make categories or translations of a day at once"
+            "so set MONGODB_URI, or let no two make categories or translations of a day at once"
         )
     return Finding("lake", "warn", words)
 

@@ -14,7 +14,10 @@
     asking.py       has questions answered without paying twice: `PaidAsker`
     calls.py        one call, recorded step by step
     ledger.py       the record of all calls, in the lake
-    records.py      what it holds
+    claims.py       who may ask a question
+    mongo.py        what MongoDB does for the ledger
+    mongo_calls.py  its copy of the calls
+    records.py      what the ledger holds
     standing.py     where a question stands by it
     batches.py      which questions are asked together
     budget.py       limits of a run, and what it has spent

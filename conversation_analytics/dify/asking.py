@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from conversation_analytics.dify.batches import batches
 from conversation_analytics.dify.budget import Budget
@@ -47,6 +48,9 @@ from conversation_analytics.errors import (
 )
 from conversation_analytics.storage.store import ObjectStore
 
+if TYPE_CHECKING:
+    from conversation_analytics.dify.mongo import MongoLedger
+
 _RENEWED_WITHIN = 1 / 4
 _MOST_USELESS = 8
 
@@ -70,6 +74,7 @@ class PaidAsker:
         max_attempts: int = 3,
         budget: Budget | None = None,
         io_threads: int = 8,
+        mongo: MongoLedger | None = None,
     ) -> None:
         """Set up without any I/O.
 
@@ -84,9 +89,10 @@ class PaidAsker:
             max_attempts: most calls for a question.
             budget: limits of this run; none if not given.
             io_threads: requests to the store in flight at once.
+            mongo: see `Ledger`.
         """
         self.workflow = contract.workflow
-        self.ledger = Ledger(store, contract.workflow, io_threads=io_threads)
+        self.ledger = Ledger(store, contract.workflow, io_threads=io_threads, mongo=mongo)
         self.calls = Calls(self.ledger, client, contract, user=user)
         self.batch_size = batch_size
         self.batch_characters = batch_characters
@@ -97,7 +103,8 @@ class PaidAsker:
 
     def ask(self, questions: Sequence[Question]) -> dict[str, Reply]:
         """See `Asker`. Whatever ends it early, results of calls under way are recorded first."""
-        return _Asking(self, questions).replies()
+        with self.ledger.copied():
+            return _Asking(self, questions).replies()
 
     def learn_rates(self) -> None:
         """Let the budget know what calls have cost lately, if it has to."""

@@ -11,24 +11,34 @@ A *call* is written before it is made, again when its run is known, and again wh
 there. What a process that died leaves behind says what may have been paid for; see `standing`.
 
 Rebuilding a lake leaves the ledger alone. In a store that cannot create conditionally (see
-`ObjectStore.conditional`), two processes that ask the same question within the same moment may both
-pay for it; questions asked one after the other are paid for once there too.
+`ObjectStore.conditional`), MongoDB decides who gets a claim, if there is one. Without it two
+processes that ask the same question within the same moment may both pay for it; questions asked one
+after the other are paid for once there too.
+
+MongoDB also gets a copy of the calls, to be queried; see `mongo_calls`. It is never asked what was
+paid for.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
+from conversation_analytics.dify.claims import ClaimRegistry, StoreClaims
 from conversation_analytics.dify.records import Call, Claim
 from conversation_analytics.errors import StorageError
 from conversation_analytics.storage.layout import DIFY_FOLDER
 from conversation_analytics.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from conversation_analytics.dify.mongo import MongoLedger
 
 R = TypeVar("R", Call, Claim)
 
@@ -57,15 +67,40 @@ class Ledger:
         store: the lake's.
         workflow: name of the workflow; see `Contract.workflow`.
         io_threads: requests to the store in flight at once.
+        mongo: gets a copy of the calls, and decides claims where the store cannot.
     """
 
-    def __init__(self, store: ObjectStore, workflow: str, *, io_threads: int = 8) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        workflow: str,
+        *,
+        io_threads: int = 8,
+        mongo: MongoLedger | None = None,
+    ) -> None:
         if not _WORKFLOW.fullmatch(workflow):
             raise ValueError(f"{workflow!r} must consist of letters, digits and dashes")
         self.workflow = workflow
         self._store = store
         self._folder = f"{DIFY_FOLDER}{workflow}/"
         self._io_threads = io_threads
+        self._mongo = mongo
+        self._copy = mongo.calls(workflow) if mongo else None
+
+    @contextmanager
+    def copied(self) -> Iterator[None]:
+        """Have MongoDB, if there is one, catch up first, and be told in the end what was written.
+
+        It may be away: then it catches up later, and the log says so.
+        """
+        if self._copy is None:
+            yield
+            return
+        self._copy.catch_up(self)
+        try:
+            yield
+        finally:
+            self._copy.send()
 
     def histories(self, keys: Sequence[str]) -> dict[str, History]:
         """What is known of each question, by its key."""
@@ -94,10 +129,12 @@ class Ledger:
         self, keys: Sequence[str], attempts: Sequence[int], claims: Sequence[Claim]
     ) -> list[str]:
         """Claim an attempt of each question; tells the keys of those that were got."""
+        names = [*map(self._claim_key, keys, attempts)]
+        claim = self._claims.claim
         if len(keys) == 1:  # starting a thread takes longer than a claim
-            return [*keys] if self._claim(keys[0], attempts[0], claims[0]) else []
+            return [*keys] if claim(names[0], claims[0]) else []
         with ThreadPoolExecutor(min(self._io_threads, len(keys)), "dify-claims") as pool:
-            got = pool.map(self._claim, keys, attempts, claims)
+            got = pool.map(claim, names, claims)
             return [key for key, won in zip(keys, got, strict=True) if won]
 
     def new_call(self, call: Call) -> str:
@@ -109,6 +146,8 @@ class Ledger:
     def write(self, id_: str, call: Call) -> None:
         """Write down what became of a call."""
         self._store.put(self._call_key(id_), call.encoded())
+        if self._copy is not None:
+            self._copy.note(id_, call)
 
     def call(self, id_: str) -> Call:
         """What is known of a call."""
@@ -123,14 +162,39 @@ class Ledger:
 
     def recent(self, most: int) -> list[Call]:
         """The latest calls of the last two months, the newest first."""
-        found: list[str] = []
+        ids: list[str] = []
         day, first = _today(), _today() - _LOOKED_BACK
-        while len(found) < most and day >= first:
-            found += reversed(self._store.list(f"{self._folder}calls/{day}/"))
+        while len(ids) < most and day >= first:
+            ids += reversed(self._ids(f"{day}/"))
             day -= timedelta(days=1)
-        ids = [key.removeprefix(f"{self._folder}calls/").removesuffix(".json") for key in found]
         with ThreadPoolExecutor(self._io_threads, "dify-ledger") as pool:
             return list(pool.map(self.call, ids[:most]))
+
+    def ids(self, since: date | None) -> list[str]:
+        """The ids of the calls made on a day or later; of all calls without one."""
+        if since is None:
+            return self._ids("")
+        # The clock of another machine may be ahead, and it be tomorrow there.
+        first, last = min(since, _today()), _today() + timedelta(days=1)
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        return [id_ for day in days for id_ in self._ids(f"{day}/")]
+
+    def known(self, ids: Sequence[str]) -> dict[str, Call]:
+        """Those calls that there are, by id."""
+        with ThreadPoolExecutor(self._io_threads, "dify-ledger") as pool:
+            found = pool.map(lambda id_: self._read(self._call_key(id_), Call), ids)
+            return {id_: call for id_, call in zip(ids, found, strict=True) if call is not None}
+
+    @cached_property
+    def _claims(self) -> ClaimRegistry:
+        if self._mongo is None or self._store.conditional:
+            return StoreClaims(self._store)
+        return self._mongo.claims(self._store, self._call_key)
+
+    def _ids(self, prefix: str) -> list[str]:
+        folder = f"{self._folder}calls/"
+        keys = self._store.list(folder + prefix)
+        return [key.removeprefix(folder).removesuffix(".json") for key in keys]
 
     def _first(self, key: str) -> Claim | None:
         return self._read(self._claim_key(key, 1), Claim)
@@ -147,14 +211,6 @@ class Ledger:
                 "read. Let nobody delete anything of the ledger while it is used."
             )
         return number, claim
-
-    def _claim(self, key: str, attempt: int, claim: Claim) -> bool:
-        name, data = self._claim_key(key, attempt), claim.encoded()
-        if self._store.create(name, data) and self._store.conditional:
-            return True
-        # It may be ours though: a request of which the answer was lost is sent again, and finds
-        # what it has written. And where nothing is conditional, somebody may have written over it.
-        return self._store.get(name) == data
 
     def _calls(self, pool: ThreadPoolExecutor, ids: Iterable[str]) -> dict[str, Call]:
         wanted = list(dict.fromkeys(ids))

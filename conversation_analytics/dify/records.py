@@ -107,6 +107,11 @@ class Call(_Record):
         """Whether it is one of the attempts that a question has."""
         return self.state != "unpaid"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is written down of it."""
+        return self.state not in ("asked", "started")
+
     def is_under_way(self, now: datetime) -> bool:
         """Whether its result may still come."""
         return self.state == "started" or (self.state == "asked" and now < self.until)

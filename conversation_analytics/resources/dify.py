@@ -1,6 +1,7 @@
 """Workflows of Dify as a Dagster resource."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -11,6 +12,9 @@ from conversation_analytics.dify.client import DifyClient
 from conversation_analytics.dify.questions import Asker, Contract
 from conversation_analytics.settings import DifyPurpose
 from conversation_analytics.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from conversation_analytics.dify.mongo import MongoLedger
 
 
 class DifyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -31,9 +35,16 @@ class DifyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     max_retries: int = Field(5, description="How often what was turned down is sent again.")
     retry_delay: float = Field(1.0, description="Seconds before the first retry.")
     io_threads: int = Field(8, description="Requests to the lake in flight at once.")
+    mongodb_uri: str = Field("", description="Address of MongoDB; none if empty.")
+    mongodb_database: str = Field("conversation_analytics", description="Name of the database.")
+    mongodb_calls_collection: str = Field("dify_calls", description="Gets a copy of all calls.")
+    mongodb_claims_collection: str = Field(
+        "dify_claims", description="Decides who asks, where the lake's store cannot."
+    )
 
     _clients: dict[str, DifyClient] = PrivateAttr(default_factory=dict)
     _budget: Budget | None = PrivateAttr(None)
+    _mongo: "MongoLedger | None" = PrivateAttr(None)
 
     @property
     def budget(self) -> Budget:
@@ -74,6 +85,7 @@ class DifyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             max_attempts=self.max_attempts,
             budget=self.budget,
             io_threads=self.io_threads,
+            mongo=self._mongo_ledger(),
         )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
@@ -81,7 +93,22 @@ class DifyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         for client in self._clients.values():
             client.close()
         self._clients = {}
+        if self._mongo is not None:
+            self._mongo.close()
+            self._mongo = None
         self._budget = None
+
+    def _mongo_ledger(self) -> "MongoLedger | None":
+        if self._mongo is None and self.mongodb_uri:
+            from conversation_analytics.dify.mongo import MongoLedger
+
+            self._mongo = MongoLedger(
+                self.mongodb_uri,
+                self.mongodb_database,
+                calls=self.mongodb_calls_collection,
+                claims=self.mongodb_claims_collection,
+            )
+        return self._mongo
 
     def _client(self, key_name: str, key: str) -> DifyClient:
         if key_name not in self._clients:

@@ -25,9 +25,11 @@ CURSOR = "move the cursor"
 RUN_REQUEST = "request a run"
 DIFY_INTENT = "write down a call of Dify that is to be made"
 DIFY_CLAIM = "claim questions for a call of Dify"
+DIFY_DECIDED = "write a claim that MongoDB has decided into the lake"
 DIFY_CALL = "call Dify"
 DIFY_STARTED = "write down which run a call of Dify has started"
 DIFY_RESULT = "write down what came of a call of Dify"
+DIFY_COPY = "copy calls of Dify into MongoDB"
 
 FAILPOINTS = (
     CLAIM,
@@ -46,9 +48,11 @@ FAILPOINTS = (
     RUN_REQUEST,
     DIFY_INTENT,
     DIFY_CLAIM,
+    DIFY_DECIDED,
     DIFY_CALL,
     DIFY_STARTED,
     DIFY_RESULT,
+    DIFY_COPY,
 )
 
 _handlers: list[Callable[[str], None]] = []

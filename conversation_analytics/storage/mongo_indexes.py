@@ -23,6 +23,11 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         _BY_DAY,
         (("conversation_id", ASCENDING), ("turn_index", ASCENDING)),
     ),
+    "dify_calls": (
+        (("workflow", ASCENDING), ("day", ASCENDING)),
+        (("workflow", ASCENDING), ("state", ASCENDING)),
+        (("keys", ASCENDING),),
+    ),
 }
 
 
