@@ -7,24 +7,25 @@ from an old backup changes nothing of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pymongo
 from pymongo import ReturnDocument
+from pymongo.collection import Collection
 
 from conversation_analytics.dify.mongo_calls import MongoCalls
 from conversation_analytics.dify.records import Claim
 from conversation_analytics.storage.failpoints import DIFY_DECIDED, failpoint
 from conversation_analytics.storage.mongo_client import (
+    Document,
     MongoDatabase,
     connect,
     our_errors,
     retrying,
 )
 from conversation_analytics.storage.store import ObjectStore
-
-_CLAIM_SECONDS = 30
 
 
 class MongoLedger:
@@ -35,7 +36,7 @@ class MongoLedger:
         database: name of the database.
         calls: collection of the calls.
         claims: collection of the claims.
-        timeout_seconds: how long to look for a server.
+        timeout_seconds: how long to wait for it, an election included.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class MongoLedger:
         *,
         calls: str = "dify_calls",
         claims: str = "dify_claims",
-        timeout_seconds: float = 10,
+        timeout_seconds: float = 20,
     ) -> None:
         self._uri = uri
         self._name = database
@@ -59,12 +60,14 @@ class MongoLedger:
         """The copy of a workflow's calls."""
         with self._lock:
             if workflow not in self._copies:
-                self._copies[workflow] = MongoCalls(self._open, self._collections[0], workflow)
+                self._copies[workflow] = MongoCalls(
+                    self._open, self._collections[0], workflow, self._timeout_seconds
+                )
             return self._copies[workflow]
 
     def claims(self, store: ObjectStore, call_key: Callable[[str], str]) -> MongoClaims:
         """Claims for a store that cannot decide them; see `MongoClaims`."""
-        return MongoClaims(self._open, self._collections[1], store, call_key)
+        return MongoClaims(self._open, self._collections[1], store, call_key, self._timeout_seconds)
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,6 +96,7 @@ class MongoClaims:
         collection: name of the collection.
         store: the lake's.
         call_key: gives the key of a call in the lake.
+        timeout_seconds: how long to wait for MongoDB.
     """
 
     def __init__(
@@ -101,11 +105,13 @@ class MongoClaims:
         collection: str,
         store: ObjectStore,
         call_key: Callable[[str], str],
+        timeout_seconds: float,
     ) -> None:
         self._database = database
         self._name = collection
         self._store = store
         self._call_key = call_key
+        self._timeout_seconds = timeout_seconds
 
     def claim(self, name: str, claim: Claim) -> bool:
         """See `ClaimRegistry`."""
@@ -131,8 +137,7 @@ class MongoClaims:
     def _first(self, name: str, claim: Claim) -> Claim:
         """The claim that MongoDB has: this one if it had none."""
         ours = {**claim.model_dump(), "claimed_at": datetime.now(UTC)}
-        with our_errors(f"claiming a question in {self._name}"), pymongo.timeout(_CLAIM_SECONDS):
-            collection = self._database()[self._name]
+        with self._collection("claiming a question in") as collection:
             found = retrying(
                 lambda: collection.find_one_and_update(
                     {"_id": name},
@@ -144,6 +149,11 @@ class MongoClaims:
         return Claim.model_validate(found)
 
     def _forget(self, name: str, claim: Claim) -> None:
-        with our_errors(f"removing a claim from {self._name}"), pymongo.timeout(_CLAIM_SECONDS):
-            collection = self._database()[self._name]
+        with self._collection("removing a claim from") as collection:
             retrying(lambda: collection.delete_one({"_id": name, "call": claim.call}))
+
+    @contextmanager
+    def _collection(self, doing: str) -> Iterator[Collection[Document]]:
+        collection = self._database()[self._name]
+        with our_errors(f"{doing} {self._name}"), pymongo.timeout(self._timeout_seconds):
+            yield collection

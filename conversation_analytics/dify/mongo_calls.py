@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 import bson
 import pymongo
 from bson.decimal128 import Decimal128
-from pymongo import ReplaceOne
+from pymongo import UpdateOne
 
 from conversation_analytics.dify.records import Call
 from conversation_analytics.errors import StorageError
@@ -46,10 +46,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _BATCH = 500
-_BATCH_SECONDS = 20
 _PAUSE_SECONDS = 60.0
 _CLOCKS_DIFFER_BY = timedelta(hours=1)
-_UNFINISHED = ("asked", "started")
+_UNFINISHED = ["asked", "started"]
 _MOST_BYTES = 8_000_000  # a document may have 16 MiB
 _MOST_INTEGER = 2**63 - 1
 # What Decimal128 holds, and infinite or not a number rather than an error beyond that.
@@ -66,14 +65,20 @@ class MongoCalls:
         database: opens MongoDB; may raise `StorageError`.
         collection: name of the collection.
         workflow: the workflow.
+        timeout_seconds: how long to wait for MongoDB to take some calls.
     """
 
     def __init__(
-        self, database: Callable[[], MongoDatabase], collection: str, workflow: str
+        self,
+        database: Callable[[], MongoDatabase],
+        collection: str,
+        workflow: str,
+        timeout_seconds: float,
     ) -> None:
         self._database = database
         self._name = collection
         self._workflow = workflow
+        self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._behind: dict[str, Call] = {}
@@ -151,9 +156,9 @@ class MongoCalls:
         collection = self._database()[self._name]
         for part in _parts([*calls.items()]):
             documents = [document_of(self._workflow, id_, call) for id_, call in part]
-            writes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
+            writes = [_write_of(one) for one in documents]
             failpoint(DIFY_COPY)
-            with our_errors(f"writing {self._name}"), pymongo.timeout(_BATCH_SECONDS):
+            with our_errors(f"writing {self._name}"), pymongo.timeout(self._timeout_seconds):
                 retrying(lambda w=writes: collection.bulk_write(w, ordered=False))  # type: ignore[misc]
 
     @contextmanager
@@ -191,6 +196,15 @@ def document_of(workflow: str, id_: str, call: Call) -> Document:
     if len(bson.encode(document)) > _MOST_BYTES:
         document |= {"answers": None, "errors": None}
     return document
+
+
+def _write_of(document: Document) -> UpdateOne:
+    """Writes a call; one read before it ended takes nothing back of what came of it meanwhile."""
+    is_later = {"$in": [{"$ifNull": ["$state", "asked"]}, _UNFINISHED]}
+    if document["state"] not in _UNFINISHED:
+        is_later = {"$literal": True}
+    new = {"$cond": [is_later, {"$literal": document}, "$$ROOT"]}
+    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": new}], upsert=True)
 
 
 def _decimal(value: Decimal) -> Decimal128:
