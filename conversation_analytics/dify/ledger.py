@@ -96,7 +96,7 @@ class Ledger:
         if self._copy is None:
             yield
             return
-        self._copy.catch_up(self)
+        self._copy.catch_up(self.ids, self.known)
         try:
             yield
         finally:

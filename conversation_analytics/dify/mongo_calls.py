@@ -16,11 +16,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeAlias, TypeVar
 
 import bson
 import pymongo
@@ -38,12 +38,11 @@ from conversation_analytics.storage.mongo_client import (
 )
 from conversation_analytics.storage.mongo_indexes import ensure_indexes
 
-if TYPE_CHECKING:
-    from conversation_analytics.dify.ledger import Ledger
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Ids: TypeAlias = Callable[[date | None], list[str]]
+Known: TypeAlias = Callable[[Sequence[str]], Mapping[str, Call]]
 
 _BATCH = 500
 _PAUSE_SECONDS = 60.0
@@ -101,13 +100,18 @@ class MongoCalls:
         with self._sending:
             self._send()
 
-    def catch_up(self, ledger: Ledger) -> None:
-        """Copy what the lake has and MongoDB has not, once."""
+    def catch_up(self, ids: Ids, known: Known) -> None:
+        """Copy what the lake has and MongoDB has not, once.
+
+        Args:
+            ids: gives the ids of the lake's calls; see `Ledger.ids`.
+            known: gives the lake's calls; see `Ledger.known`.
+        """
         with self._sending:
             if self._is_caught_up or time.monotonic() < self._not_before:
                 return
             with self._put_off():
-                self._catch_up(ledger)
+                self._catch_up(ids, known)
                 self._is_caught_up = True
 
     def _send(self) -> None:
@@ -125,27 +129,26 @@ class MongoCalls:
             with self._lock:
                 self._behind = {**calls, **self._behind}
 
-    def _catch_up(self, ledger: Ledger) -> None:
+    def _catch_up(self, ids: Ids, known: Known) -> None:
         begun = datetime.now(UTC)
         database = self._database()
-        ensure_indexes(database, "dify_calls", self._name)
         collection = database[self._name]
-        with our_errors(f"reading {self._name}"):
+        with self._in_time("reading"):
+            ensure_indexes(database, "dify_calls", self._name)
             mark = retrying(lambda: collection.find_one({"_id": self._workflow})) or {}
             since: str = mark.get("caught_up_to", "")
             ours = {"workflow": self._workflow, "day": {"$gte": since}}
             there = retrying(lambda: list(collection.find(ours, {"_id": 1})))
             unfinished = {"workflow": self._workflow, "state": {"$in": _UNFINISHED}}
             open_ = retrying(lambda: list(collection.find(unfinished, {"_id": 1})))
-        to_read = {document["_id"].partition("/")[2] for document in open_}
-        known = {document["_id"].partition("/")[2] for document in there} - to_read
-        to_read |= {id_ for id_ in ledger.ids(_day(since)) if id_ not in known}
-        for ids in _parts(sorted(to_read)):
-            self._write(ledger.known(ids))
+        to_read = _ids(open_)
+        to_read |= {*ids(_day(since))} - (_ids(there) - to_read)
+        for part in _parts(sorted(to_read)):
+            self._write(known(part))
         if to_read:
             logger.info("%s: %d calls were copied from the lake", self._name, len(to_read))
         caught_up_to = (begun - _CLOCKS_DIFFER_BY).date().isoformat()
-        with our_errors(f"writing {self._name}"):
+        with self._in_time("writing"):
             retrying(
                 lambda: collection.replace_one(
                     {"_id": self._workflow}, {"caught_up_to": caught_up_to}, upsert=True
@@ -158,8 +161,13 @@ class MongoCalls:
             documents = [document_of(self._workflow, id_, call) for id_, call in part]
             writes = [_write_of(one) for one in documents]
             failpoint(DIFY_COPY)
-            with our_errors(f"writing {self._name}"), pymongo.timeout(self._timeout_seconds):
+            with self._in_time("writing"):
                 retrying(lambda w=writes: collection.bulk_write(w, ordered=False))  # type: ignore[misc]
+
+    @contextmanager
+    def _in_time(self, doing: str) -> Iterator[None]:
+        with our_errors(f"{doing} {self._name}"), pymongo.timeout(self._timeout_seconds):
+            yield
 
     @contextmanager
     def _put_off(self) -> Iterator[None]:
@@ -200,10 +208,10 @@ def document_of(workflow: str, id_: str, call: Call) -> Document:
 
 def _write_of(document: Document) -> UpdateOne:
     """Writes a call; one read before it ended takes nothing back of what came of it meanwhile."""
-    is_later = {"$in": [{"$ifNull": ["$state", "asked"]}, _UNFINISHED]}
-    if document["state"] not in _UNFINISHED:
-        is_later = {"$literal": True}
-    new = {"$cond": [is_later, {"$literal": document}, "$$ROOT"]}
+    new: Document = {"$literal": document}
+    if document["state"] in _UNFINISHED:
+        is_open = {"$in": [{"$ifNull": ["$state", "asked"]}, _UNFINISHED]}
+        new = {"$cond": [is_open, new, "$$ROOT"]}
     return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": new}], upsert=True)
 
 
@@ -213,6 +221,10 @@ def _decimal(value: Decimal) -> Decimal128:
 
 def _integer(value: int | None) -> int | None:
     return value if value is not None and abs(value) <= _MOST_INTEGER else None
+
+
+def _ids(documents: Iterable[Document]) -> set[str]:
+    return {document["_id"].partition("/")[2] for document in documents}
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:

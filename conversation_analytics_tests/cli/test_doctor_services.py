@@ -27,7 +27,7 @@ def lake_check(ca: CommandLine, server: S3Server, **settings: str) -> dict[str, 
 
 
 def test_a_store_without_conditional_writes_is_told_with_what_it_cannot_promise(
-    ca: CommandLine, moto_s3: S3Server, rclone_s3: S3Server
+    ca: CommandLine, moto_s3: S3Server, rclone_s3: S3Server, mongo_uri: str
 ) -> None:
     ca.export(days=1)
     assert lake_check(ca, moto_s3)["state"] == "ok"
@@ -35,3 +35,5 @@ def test_a_store_without_conditional_writes_is_told_with_what_it_cannot_promise(
     assert (without["state"], "pay for it" in without["words"]) == ("warn", False)
     dify = {"DIFY_BASE_URL": "http://dify.test/v1", "DIFY_API_KEY": "app-1"}
     assert "may each pay for it" in lake_check(ca, rclone_s3, **dify)["words"]
+    words = lake_check(ca, rclone_s3, **dify, MONGODB_URI=mongo_uri)["words"]
+    assert ("MongoDB decides" in words, "pay for it" in words) == (True, False)

@@ -17,6 +17,7 @@ from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.resources.dify import DifyResource
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.storage.layout import TRANSLATIONS_UNIT
+from conversation_analytics.storage.mongo_client import connect
 from conversation_analytics_tests.dify.askers import (
     Echo,
     MemoryStore,
@@ -32,7 +33,12 @@ from conversation_analytics_tests.services.dify_server import start_dify
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back what the definitions put into the environment."""
-    for name in ("DIFY_API_KEY", "DIFY_TRANSLATE_API_KEY", "DIFY_CATEGORIZE_API_KEY"):
+    for name in (
+        "DIFY_API_KEY",
+        "DIFY_TRANSLATE_API_KEY",
+        "DIFY_CATEGORIZE_API_KEY",
+        "MONGODB_URI",
+    ):
         monkeypatch.setenv(name, "none")
         monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "*")
@@ -130,6 +136,29 @@ def test_settings_of_dify_reach_whom_they_are_for(served: tuple[DifyContract, st
     assert (asker.max_concurrency, asker.max_attempts) == (3, 5)
     assert (client.idle_timeout, client.run_timeout) == (20, 30)
     assert client._connection._rate._gap == pytest.approx(0.01)
+
+
+@pytest.mark.services
+def test_calls_and_claims_are_in_the_collections_that_settings_name(
+    served: tuple[DifyContract, str], mongo_uri: str, mongo_database: str
+) -> None:
+    settings = {
+        "dify_base_url": served[1],
+        "dify_api_key": KEY,
+        "mongodb_uri": mongo_uri,
+        "mongodb_database": mongo_database,
+        "mongodb_dify_calls_collection": "my_calls",
+        "mongodb_dify_claims_collection": "my_claims",
+    }
+    asked = questions(3)
+    with resource_of(**settings) as resource:
+        asker = resource.asker("translate", MemoryStore(conditional=False), Echo())
+        assert answered(asker.ask(asked), asked)
+    with connect(mongo_uri, database=mongo_database).client as client:
+        database = client[mongo_database]
+        assert database["my_calls"].count_documents({"state": "ended"}) == 1
+        assert database["my_claims"].count_documents({}) == 3
+        client.drop_database(mongo_database)
 
 
 @dataclass

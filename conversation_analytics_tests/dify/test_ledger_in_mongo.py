@@ -128,7 +128,7 @@ def kept(store: Any) -> dict[str, dict[str, Any]]:
     calls = ledger.known(ledger.ids(None)).items()
     documents = (document_of(WORKFLOW, id_, call) for id_, call in calls)
     # As MongoDB gives them back, with times in milliseconds.
-    options = bson.CodecOptions(tz_aware=True, tzinfo=UTC)
+    options: bson.CodecOptions[dict[str, Any]] = bson.CodecOptions(tz_aware=True, tzinfo=UTC)
     return {one["_id"]: bson.decode(bson.encode(one), options) for one in documents}
 
 
