@@ -53,8 +53,9 @@ bench: $(VENV)/installed-dev ## measure speed and memory
 	$(BIN)/python -m conversation_analytics_tests.services.install
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/installed-dev ## write docs/columns.md from the schemas
-	$(BIN)/python -m conversation_analytics.schemas.reference > docs/columns.md
+docs: $(VENV)/installed-dev ## write docs/columns.md and docs/metrics.md from the schemas
+	$(BIN)/python -m conversation_analytics.schemas.reference columns > docs/columns.md
+	$(BIN)/python -m conversation_analytics.schemas.reference metrics > docs/metrics.md
 
 lock: $(VENV)/installed-dev ## pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --universal --no-header --upgrade --extra dev pyproject.toml -o requirements-dev.txt

@@ -17,12 +17,14 @@ from conversation_analytics.assets.category_tables import category_assets, taxon
 from conversation_analytics.assets.discovered_topics import discovered_topics_asset
 from conversation_analytics.assets.lake_tables import LAKE_IO_MANAGER, lake_assets
 from conversation_analytics.assets.partitions import daily_partitions
+from conversation_analytics.assets.report_tables import report_assets
 from conversation_analytics.assets.translation_tables import translation_assets
 from conversation_analytics.checks.agreement import agreement_check
 from conversation_analytics.io_managers.parquet import ParquetIOManager
 from conversation_analytics.jobs import (
     daily_job,
     maintenance_job,
+    report_job,
     sweep_job,
     taxonomy_job,
     topics_job,
@@ -33,6 +35,7 @@ from conversation_analytics.resources.lake import LakeResource, LocalLakeResourc
 from conversation_analytics.resources.sources import FilesResource, NocoDBResource, SourceResource
 from conversation_analytics.schedules import (
     maintenance_schedule,
+    report_schedule,
     sweep_schedule,
     taxonomy_schedule,
     topics_schedule,
@@ -62,26 +65,45 @@ def build_defs(
     partitions = daily_partitions(settings.calendar)
     assets = lake_assets(settings, partitions) + category_assets(settings, partitions)
     assets += translation_assets(settings, partitions)
+    reports = report_assets(settings)
     resources = _resources(settings)
     if settings.mongodb_uri:
+        from conversation_analytics.assets.mongo_reports import (
+            mongo_reports_asset,
+            mongo_users_asset,
+        )
         from conversation_analytics.assets.mongo_tables import mongo_assets
 
         assets += mongo_assets(settings, partitions)
         resources |= _mongo(settings)
+        shown = mongo_reports_asset(settings)
+        reports["daily"].append(mongo_users_asset(settings))
+        reports = {grain: [*made, shown] for grain, made in reports.items()}
     resources |= resource_overrides or {}
     taxonomy, found = taxonomy_asset(settings), discovered_topics_asset(settings)
     daily, sweep = daily_job(assets), sweep_job(settings, resources)
     observing, topics = taxonomy_job(taxonomy), topics_job(found)
+    report_jobs = {grain: report_job(grain, made) for grain, made in reports.items()}
+    assets += dict.fromkeys(asset for made in reports.values() for asset in made)
     maintenance = maintenance_job(settings, resources, assets)
     return dg.Definitions(
         assets=[*assets, taxonomy, found],
         asset_checks=[agreement_check(settings, partitions)],
-        jobs=[daily, sweep, verify_job(), maintenance, observing, topics],
+        jobs=[
+            daily,
+            *report_jobs.values(),
+            sweep,
+            verify_job(),
+            maintenance,
+            observing,
+            topics,
+        ],
         schedules=[
             sweep_schedule(settings, sweep),
             maintenance_schedule(settings, maintenance),
             taxonomy_schedule(settings, observing),
             topics_schedule(settings, topics),
+            *(report_schedule(settings, grain, job) for grain, job in report_jobs.items()),
         ],
         sensors=[
             changes_sensor(settings, daily, sweep),

@@ -15,7 +15,8 @@
     ├── CategorizationError      what categories are made with cannot be used
     │   ├── TaxonomyInvalid      the taxonomy's file has mistakes
     │   ├── ModelUnusable        a model's file is missing, damaged or of another version
-    │   └── LabelledDataInvalid  a file of labelled texts cannot be read as one
+    │   ├── LabelledDataInvalid  a file of labelled texts cannot be read as one
+    │   └── ConfusionInvalid     a file does not say how often labels are confused
     ├── DifyError                a workflow of Dify was not run, or its result cannot be had
     │   ├── DifyUnavailable      unreachable, or failing after every retry; nothing was started
     │   ├── DifyBusy             it takes no more calls just now; nothing was started
@@ -27,6 +28,7 @@
     │   ├── DifyRunNotFound      Dify does not know the run
     │   ├── DifyRunUnfinished    the run was started, and its result is not there yet
     │   └── DifyOutcomeUnknown   whether a run was started cannot be told
+    ├── PeriodInvalid            a grain or the key of a period is not one
     ├── DataCheckFailed          a blocking check refused a day's rows
     └── MassDeletion             more rows would vanish at once than is allowed
 
@@ -98,6 +100,10 @@ class ModelUnusable(CategorizationError):
 
 class LabelledDataInvalid(CategorizationError):
     """A file of labelled texts cannot be read as one."""
+
+
+class ConfusionInvalid(CategorizationError):
+    """A file does not say how often labels are confused."""
 
 
 class DifyError(ConversationAnalyticsError):
@@ -177,6 +183,10 @@ class DifyRunUnfinished(DifyError):
 
 class DifyOutcomeUnknown(DifyError):
     """Whether a run was started cannot be told: running it again may pay for it twice."""
+
+
+class PeriodInvalid(ConversationAnalyticsError):
+    """A grain of reports or the key of a period is not one."""
 
 
 class DataCheckFailed(ConversationAnalyticsError):

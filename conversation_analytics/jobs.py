@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 from pydantic import Field
@@ -13,6 +13,7 @@ from conversation_analytics.assets.lake_tables import SOURCE_POOL
 from conversation_analytics.checks.agreement import AGREES_KEY
 from conversation_analytics.compute.runner import runner_for
 from conversation_analytics.io_managers.retries import retried_if_unavailable, step_retries
+from conversation_analytics.periods import Grain
 from conversation_analytics.resources.lake import LakeResource
 from conversation_analytics.resources.sources import SourceResource
 from conversation_analytics.retention import forget_runs
@@ -24,6 +25,11 @@ MAINTENANCE_JOB = "maintenance"
 VERIFY_JOB = "verify"
 TOPICS_JOB = "topics"
 TAXONOMY_JOB = "observe_taxonomy"
+REPORT_JOBS: Final[dict[Grain, str]] = {
+    "daily": "daily_reports",
+    "weekly": "weekly_reports",
+    "monthly": "monthly_reports",
+}
 
 
 def daily_job(assets: list[dg.AssetsDefinition]) -> "dg.UnresolvedAssetJobDefinition":
@@ -32,6 +38,18 @@ def daily_job(assets: list[dg.AssetsDefinition]) -> "dg.UnresolvedAssetJobDefini
         DAILY_JOB,
         selection=dg.AssetSelection.assets(*assets) - dg.AssetSelection.checks(AGREES_KEY),
         description="Reads the source for a range of days and refreshes everything made of them.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def report_job(
+    grain: Grain, assets: list[dg.AssetsDefinition]
+) -> "dg.UnresolvedAssetJobDefinition":
+    """The reports of a grain, and what shows them."""
+    return dg.define_asset_job(
+        REPORT_JOBS[grain],
+        selection=dg.AssetSelection.assets(*assets),
+        description=f"Makes the {grain} reports asked for, and those that late data changed.",
         executor_def=dg.in_process_executor,
     )
 

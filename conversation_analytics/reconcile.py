@@ -14,7 +14,7 @@ from conversation_analytics.partitions import day_key
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.days import DayReport
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import UNITS, UNPLACED
+from conversation_analytics.storage.layout import UNITS, UNPLACED, USER_ANALYTICS_UNIT
 from conversation_analytics.storage.mongo_client import connect
 from conversation_analytics.storage.mongo_days import recorded
 
@@ -37,12 +37,11 @@ def report_unseen_days(
 def _of_lake(
     instance: dg.DagsterInstance, lake: Lake, graph: dg.AssetGraph
 ) -> Iterator[dg.AssetMaterialization]:
-    for unit in (unit for unit in UNITS.values() if unit != UNPLACED):
-        days = lake.days(unit)
-        for schema in unit.tables:
+    for unit in (unit for unit in UNITS.values() if unit not in (UNPLACED, USER_ANALYTICS_UNIT)):
+        shown = [schema for schema in unit.tables if graph.has(dg.AssetKey(schema.name))]
+        days = lake.days(unit) if shown else []
+        for schema in shown:
             key = dg.AssetKey(schema.name)
-            if not graph.has(key):
-                continue
             seen = instance.get_materialized_partitions(key)
             unseen = [day for day in days if day_key(day) not in seen]
             for day, manifest in lake.manifests(unit, unseen).items():
@@ -61,6 +60,8 @@ def _of_mongo(
     database = connect(uri, database=settings.mongodb_database)
     try:
         for key, collection in collections.items():
+            if graph.get(key).partitions_def is None:
+                continue
             seen = instance.get_materialized_partitions(key)
             for day, record in recorded(database, collection).items():
                 if day_key(day) in seen:

@@ -29,6 +29,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from conversation_analytics.errors import SettingsError
 from conversation_analytics.partitions import DayCalendar
 
+# What reports always tell conversations apart by; REPORT_DIMENSIONS adds attributes.
+FIXED_DIMENSIONS = ("language", "topic", "intent", "sentiment", "channel", "model", "status")
+
 DifyPurpose = Literal["translate", "categorize"]
 
 
@@ -63,6 +66,8 @@ class Settings(BaseSettings):
     mongodb_messages_collection: str = "conversation_messages"
     mongodb_categories_collection: str = "conversation_categories"
     mongodb_translations_collection: str = "conversation_translations"
+    mongodb_analytics_reports_collection: str = "analytics_reports"
+    mongodb_user_analytics_collection: str = "user_analytics"
     mongodb_dify_calls_collection: str = "dify_calls"
     mongodb_dify_claims_collection: str = "dify_claims"
 
@@ -71,6 +76,8 @@ class Settings(BaseSettings):
     text_encoder: str = "words"
     categorize_with_llm: Literal["conversations", "messages", "all", "none"] = "conversations"
     min_users_per_cell: int = Field(5, ge=1)
+    report_dimensions: str = ""
+    label_confusion_files: str = ""
 
     dify_base_url: str | None = None
     dify_api_key: SecretStr | None = None
@@ -196,6 +203,15 @@ class Settings(BaseSettings):
             )
         return ",".join(dict.fromkeys(codes))
 
+    @field_validator("report_dimensions")
+    @classmethod
+    def _are_attributes(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        taken = sorted(set(names) & set(FIXED_DIMENSIONS))
+        if taken:
+            raise ValueError(f"{taken[0]} is a dimension of every report: leave it out")
+        return ",".join(dict.fromkeys(names))
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
@@ -259,6 +275,17 @@ class Settings(BaseSettings):
     def translation_targets(self) -> tuple[str, ...]:
         """The languages that TRANSLATE_TO names."""
         return tuple(self.translate_to.split(","))
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The attributes that REPORT_DIMENSIONS names."""
+        return tuple(self.report_dimensions.split(",")) if self.report_dimensions else ()
+
+    @property
+    def confusion_files(self) -> tuple[Path, ...]:
+        """The files that LABEL_CONFUSION_FILES names."""
+        names = (name.strip() for name in self.label_confusion_files.split(","))
+        return tuple(Path(name) for name in names if name)
 
     def dify_key(self, purpose: DifyPurpose) -> tuple[str, SecretStr] | None:
         """Name and value of the API key for a purpose, if there is one.

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -18,6 +20,8 @@ from dagster._core.remote_representation.external_data import (
 from pydantic import SecretStr
 
 from conversation_analytics.build import build_defs
+from conversation_analytics.jobs import REPORT_JOBS
+from conversation_analytics.periods import GRAINS, Grain
 from conversation_analytics.settings import Settings, load_settings
 
 SECRET = "sesame-open-9"
@@ -40,10 +44,29 @@ LAKE = {
         {"conversations", "messages", "categories"},
         {"parquet", "arrow"},
     ),
+    "message_activity": (
+        "conversations",
+        {"raw_conversations", "raw_messages"},
+        {"parquet", "arrow"},
+    ),
+}
+STATES = {"conversations", "message_activity", "category_summaries"}
+REPORTS = {
+    name: ("reports", STATES | {"user_analytics"}, {"parquet", "duckdb"})
+    for name in ("daily_report", "model_performance", "weekly_report", "monthly_report")
 }
 WITHOUT_DAYS = {
     "taxonomy": ("categories", set(), {"yaml"}),
     "discovered_topics": ("categories", {"categories"}, {"scikitlearn"}),
+    "user_analytics": ("reports", STATES, {"parquet", "duckdb"}),
+}
+MONGO_WITHOUT_DAYS = {
+    "mongo_analytics_reports": (
+        "operational",
+        {"daily_report", "weekly_report", "monthly_report"},
+        {"mongodb"},
+    ),
+    "mongo_user_analytics": ("operational", {"user_analytics"}, {"mongodb"}),
 }
 MONGO = {
     "mongo_conversation_analytics": (
@@ -65,6 +88,9 @@ CHECKS = {
     ("categories", "valid"),
     ("category_summaries", "valid"),
     ("translations", "valid"),
+    ("message_activity", "valid"),
+    ("model_performance", "valid"),
+    *((f"{grain}_report", name) for grain in GRAINS for name in ("valid", "complete")),
 }
 # Prints the processor's seconds that loading the code location takes, and what it touches outside.
 NO_IO = """
@@ -159,16 +185,19 @@ def test_the_asset_graph(with_mongo: bool) -> None:
         )
         for key in graph.get_all_asset_keys()
     }
-    assert shown == WITHOUT_DAYS | (LAKE | MONGO if with_mongo else LAKE)
+    without = WITHOUT_DAYS | (MONGO_WITHOUT_DAYS if with_mongo else {})
+    assert shown == without | LAKE | REPORTS | (MONGO if with_mongo else {})
     for key in graph.get_all_asset_keys():
         asset = graph.get(key)
         assert asset.description
         assert asset.owners == ["team:analytics"]
-        if key.to_user_string() in WITHOUT_DAYS:
+        if key.to_user_string() in without:
             assert asset.partitions_def is None
             continue
         assert asset.metadata["dagster/column_schema"].columns
-        assert isinstance(asset.partitions_def, dg.DailyPartitionsDefinition)
+        assert isinstance(asset.partitions_def, dg.TimeWindowPartitionsDefinition)
+        if key.to_user_string() not in REPORTS:
+            assert isinstance(asset.partitions_def, dg.DailyPartitionsDefinition)
         assert asset.backfill_policy == dg.BackfillPolicy.single_run()
 
 
@@ -187,6 +216,56 @@ def test_one_job_makes_everything_that_is_made_by_the_day() -> None:
         LAKE.keys() | MONGO.keys()
     )
     assert job.executor_def.name == "in_process"
+
+
+@pytest.mark.parametrize(
+    ("grain", "made", "keys"),
+    [
+        (
+            "daily",
+            {"user_analytics", "daily_report", "model_performance", "mongo_user_analytics"},
+            ["2024-01-01", "2024-01-02"],
+        ),
+        ("weekly", {"weekly_report"}, ["2024-01-01", "2024-01-08"]),
+        ("monthly", {"monthly_report"}, ["2024-01-01", "2024-02-01"]),
+    ],
+)
+def test_the_reports_of_each_grain_have_a_job_and_partitions_from_the_first_day_on(
+    grain: Grain, made: set[str], keys: list[str]
+) -> None:
+    job = build_defs(everything()).resolve_job_def(REPORT_JOBS[grain])
+
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == (
+        made | {"mongo_analytics_reports"}
+    )
+    assert job.partitions_def is not None
+    assert job.partitions_def.get_partition_keys()[:2] == keys
+
+
+@pytest.mark.parametrize(
+    ("grain", "night", "partition"),
+    [
+        ("daily", "2024-01-08T04:10", "2024-01-07"),
+        ("weekly", "2024-01-08T04:20", "2024-01-01"),
+        ("weekly", "2024-01-09T04:20", "2024-01-08"),
+        ("monthly", "2024-03-01T04:30", "2024-02-01"),
+        ("daily", "2024-01-01T04:10", None),  # before the first day there is nothing
+    ],
+)
+def test_every_night_the_report_is_made_that_yesterday_belongs_to(
+    grain: Grain, night: str, partition: str | None
+) -> None:
+    defs = build_defs(load_settings(None, analytics_timezone="Asia/Bangkok"))
+    schedule = defs.resolve_schedule_def(f"{grain}_reports_schedule")
+    moment = datetime.fromisoformat(night).replace(tzinfo=ZoneInfo("Asia/Bangkok"))
+    repository = defs.get_repository_def()
+    context = dg.build_schedule_context(scheduled_execution_time=moment, repository_def=repository)
+
+    requests = schedule.evaluate_tick(context).run_requests or []
+
+    assert schedule.execution_timezone == "Asia/Bangkok"
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert [one.partition_key for one in requests] == ([partition] if partition else [])
 
 
 def test_topics_are_discovered_every_week_by_the_clock_of_the_settings() -> None:

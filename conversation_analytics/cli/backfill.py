@@ -21,7 +21,7 @@ from conversation_analytics.cli.output import (
 if TYPE_CHECKING:
     from datetime import date
 
-    from conversation_analytics.cli.backfilling import Outcome
+    from conversation_analytics.cli.backfilling import Outcome, PreparedBackfill
     from conversation_analytics.settings import Settings
 
 _ESTIMATED = ("questions", "answered", "under_way", "failed", "to_pay", "calls", "tokens")
@@ -58,6 +58,10 @@ def backfill(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before emptying.")] = False,
     force: Force = False,
+    reports: Annotated[
+        bool,
+        typer.Option(help="Whether to make the reports of these days too, once they are done."),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Read the source for a range of days and refresh everything made of them, in one run.
@@ -65,6 +69,7 @@ def backfill(
     The same command after a failure goes on where that one stopped: days already done are kept.
     """
     from conversation_analytics.cli.backfilling import Backfill
+    from conversation_analytics.cli.reporting import as_one, backfill_with_reports
 
     settings = read_settings()
     begin, end = day_option("--from", first), day_option("--to", last)
@@ -77,7 +82,7 @@ def backfill(
         return
     with Backfill(settings).prepared() as prepared:
         if stale:
-            _show_relabelled(prepared.relabel(begin, end), as_json=as_json)
+            _show_relabelled(prepared, begin, end, reports=reports, as_json=as_json)
         if rebuild:
             keys = prepared.keys_to_delete()
             what = f"{len(keys):,} objects of {prepared.lake.store.url}"
@@ -86,12 +91,13 @@ def backfill(
                 typer.confirm(f"Delete {what} and read everything again?", abort=True, err=True)
             prepared.empty(keys)
             say(f"deleted {what}")
-        outcome = prepared.run(begin, end, select, force=force)
+        outcomes = backfill_with_reports(prepared, begin, end, select, force=force, reports=reports)
     if as_json:
-        show_json(outcome.as_dict())
+        show_json(as_one(outcomes))
     else:
-        show_outcome(outcome)
-    raise typer.Exit(outcome.exit_code)
+        for outcome in outcomes:
+            show_outcome(outcome)
+    raise typer.Exit(max(outcome.exit_code for outcome in outcomes))
 
 
 def _show_expected(
@@ -123,8 +129,23 @@ def _show_expected(
             say(f"{one.table}: {len(one.skipped)} day(s) not looked at, such as {day}: {why}")
 
 
-def _show_relabelled(outcomes: list[Outcome], *, as_json: bool) -> NoReturn:
-    """Print what was labelled again, and end."""
+def _show_relabelled(
+    prepared: PreparedBackfill,
+    first: date | None,
+    last: date | None,
+    *,
+    reports: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Label again what is stale, make the reports of it anew, print both, and end."""
+    from conversation_analytics.cli import runs
+    from conversation_analytics.cli.reporting import reports_of
+
+    outcomes = prepared.relabel(first, last)
+    if outcomes and reports:
+        begin, end = min(one.first for one in outcomes), max(one.last for one in outcomes)
+        selected = runs.selected_by_job([*prepared.report_jobs.values()], None)
+        outcomes += reports_of(prepared, begin, end, selected, outcomes)
     if as_json:
         show_json([outcome.as_dict() for outcome in outcomes])
     else:

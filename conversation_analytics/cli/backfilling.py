@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -20,8 +21,9 @@ from conversation_analytics.cli.output import ExitCode, exit_code_of, say
 from conversation_analytics.cli.output import errors as console
 from conversation_analytics.cli.progress import AssetFigures, RunFigures, followed
 from conversation_analytics.errors import SettingsError, SourceError
-from conversation_analytics.jobs import DAILY_JOB
+from conversation_analytics.jobs import DAILY_JOB, REPORT_JOBS
 from conversation_analytics.partitions import contiguous_ranges, days_between
+from conversation_analytics.periods import Grain
 from conversation_analytics.reconcile import collections_of, report_unseen_days
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource, open_source
@@ -50,6 +52,7 @@ class Outcome:
     """What a backfill did.
 
     Attributes:
+        job: the job that ran.
         run_id: Dagster's run.
         resumed: the unfinished run that it went on with, null if it began afresh.
         success: whether every day is done.
@@ -62,6 +65,7 @@ class Outcome:
         reported: days reported to Dagster afterwards.
     """
 
+    job: str
     run_id: str
     resumed: str | None
     success: bool
@@ -129,7 +133,9 @@ class Backfill:
         definitions = build_defs(self.settings)
         job = definitions.resolve_job_def(DAILY_JOB)
         with open_instance() as instance:
-            yield PreparedBackfill(self.settings, open_lake(self.settings), instance, job)
+            yield PreparedBackfill(
+                self.settings, open_lake(self.settings), instance, job, definitions
+            )
 
 
 @dataclass(frozen=True)
@@ -140,13 +146,22 @@ class PreparedBackfill:
         settings: the settings.
         lake: the lake.
         instance: Dagster's instance.
-        job: the daily job.
+        job: the job of the runs.
+        definitions: that it comes from.
     """
 
     settings: Settings
     lake: Lake
     instance: dg.DagsterInstance
     job: dg.JobDefinition
+    definitions: dg.Definitions
+
+    @cached_property
+    def report_jobs(self) -> dict[Grain, dg.JobDefinition]:
+        """The jobs of reports, by grain."""
+        return {
+            grain: self.definitions.resolve_job_def(name) for grain, name in REPORT_JOBS.items()
+        }
 
     @property
     def _graph(self) -> Any:
@@ -182,7 +197,7 @@ class PreparedBackfill:
         self,
         first: date | None,
         last: date | None,
-        selection: str | None,
+        assets: frozenset[dg.AssetKey],
         *,
         force: bool = False,
     ) -> Outcome:
@@ -191,13 +206,12 @@ class PreparedBackfill:
         Args:
             first: first day; null for the first with data.
             last: last day, included; null for the last with data.
-            selection: assets; null for all.
+            assets: assets of the job.
             force: whether any number of known rows may vanish.
 
         Raises:
             ConversationAnalyticsError: it cannot start; nothing was changed.
         """
-        assets = runs.select_assets(self.job, selection)
         if assets & set(collections_of(self._graph)):
             self.check_mongo()
         if assets & _RAW_ASSETS:
@@ -207,8 +221,7 @@ class PreparedBackfill:
             finally:
                 opened.source.close()
         else:
-            ensure_identity(self.lake.store, LakeIdentity.of(self.settings))
-            begin, end = self._range(None, first, last)
+            begin, end = self.known_range(first, last)
         return self._execute(runs.Work(self.job, assets, begin, end, force=force))
 
     def _execute(self, work: runs.Work) -> Outcome:
@@ -223,13 +236,14 @@ class PreparedBackfill:
             with followed(figures, days):
                 success = runs.execute(self.instance, work, run)
         return Outcome(
+            job=work.job.name,
             run_id=run_id,
             resumed=previous.run_id if previous else None,
             success=success,
             first=work.first,
             last=work.last,
             assets=figures.in_order(),
-            quarantined=self._quarantined(work),
+            quarantined=self._quarantined(work) if work.job.name == DAILY_JOB else {},
             failed_days=figures.failed_days,
             step_errors=figures.step_errors,
             reported=report_unseen_days(self.instance, self.settings, self.lake, self._graph),
@@ -261,6 +275,23 @@ class PreparedBackfill:
                 sorted(day for day in days if (first or day) <= day <= (last or day))
             )
         ]
+
+    def of(self, grain: Grain) -> PreparedBackfill:
+        """The same for the reports of a grain."""
+        return replace(self, job=self.report_jobs[grain])
+
+    def make(self, first: date, last: date, assets: frozenset[dg.AssetKey]) -> Outcome:
+        """Make assets of the job for partitions from `first` to `last`, both included."""
+        return self._execute(runs.Work(self.job, assets, first, last))
+
+    def known_range(self, first: date | None, last: date | None) -> tuple[date, date]:
+        """The days asked for, or those that the lake has.
+
+        Raises:
+            ConversationAnalyticsError: there are none, or the lake was made with other settings.
+        """
+        ensure_identity(self.lake.store, LakeIdentity.of(self.settings))
+        return self._range(None, first, last)
 
     def check_mongo(self) -> None:
         """Make sure that MongoDB answers, if it is used.

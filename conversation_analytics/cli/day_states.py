@@ -21,6 +21,7 @@ from conversation_analytics.storage.freshness import (
 from conversation_analytics.storage.identity import LakeIdentity, ensure_identity, read_identity
 from conversation_analytics.storage.lake import Lake, open_lake
 from conversation_analytics.storage.layout import (
+    ALL_DAYS,
     CONVERSATIONS_UNIT,
     MESSAGES_UNIT,
     RAW,
@@ -28,6 +29,7 @@ from conversation_analytics.storage.layout import (
     UNITS,
     UNKNOWN_DAY,
     Day,
+    Place,
 )
 from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics.sync.pending import pending_days
@@ -105,7 +107,7 @@ class _Open:
     """What is still to be done, by day."""
 
     pending: Mapping[Day, dict[str, int]]
-    errors: Mapping[Day, str]
+    errors: Mapping[Place, str]
 
 
 def lake_state(settings: Settings, first: date | None, last: date | None) -> LakeState:
@@ -135,9 +137,9 @@ def lake_state(settings: Settings, first: date | None, last: date | None) -> Lak
     return LakeState(lake.store.url, states, tuple(_unplaced_problems(open_)))
 
 
-def _errors(lake: Lake) -> dict[Day, str]:
+def _errors(lake: Lake) -> dict[Place, str]:
     """Why days were not written the last time they were tried, in any of their units."""
-    found: dict[Day, str] = {}
+    found: dict[Place, str] = {}
     for failure in FailedDays(lake.store).failures():
         if not _written_since(lake, failure):
             words = f"{failure.error} (run {failure.run_id}, {failure.at:%Y-%m-%d %H:%M}Z)"
@@ -154,7 +156,9 @@ def _written_since(lake: Lake, failure: Failure) -> bool:
 def _unplaced_problems(open_: _Open) -> list[str]:
     pending, error = open_.pending.get(UNKNOWN_DAY), open_.errors.get(UNKNOWN_DAY)
     problems = [] if pending is None else [f"{words_of(pending)}: sync refreshes it"]
-    return problems if error is None else [*problems, f"the last try failed: {error}"]
+    problems += [] if error is None else [f"the last try failed: {error}"]
+    users = open_.errors.get(ALL_DAYS)
+    return problems if users is None else [*problems, f"the last try failed: {users}"]
 
 
 def totals(states: list[DayState]) -> dict[str, int]:

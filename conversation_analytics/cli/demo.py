@@ -44,14 +44,16 @@ def demo(
     say(f"generated {made.messages.read:,} rows for {made.first_day} to {made.last_day}")
 
     from conversation_analytics.cli.backfilling import Backfill
+    from conversation_analytics.cli.reporting import backfill_with_reports
 
     with Backfill(settings).prepared() as prepared:
         # A demo repeated with less data is meant to have less.
-        outcome = prepared.run(None, None, None, force=True)
-    show_outcome(outcome)
-    if outcome.success:
+        outcomes = backfill_with_reports(prepared, None, None, None, force=True, reports=True)
+    for outcome in outcomes:
+        show_outcome(outcome)
+    if all(outcome.success for outcome in outcomes):
         _show_summary(settings, prepared.lake)
-    raise typer.Exit(outcome.exit_code)
+    raise typer.Exit(max(outcome.exit_code for outcome in outcomes))
 
 
 def _show_summary(settings: Settings, lake: Lake) -> None:
@@ -68,6 +70,24 @@ def _show_summary(settings: Settings, lake: Lake) -> None:
     query = f"FROM '{conversations}' SELECT language, count(*) GROUP BY ALL ORDER BY 2 DESC"
     show(f'  {sys.executable} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"')
     show("Open Dagster's UI on the same runs with: make dev")
+    _show_last_week(lake)
+
+
+def _show_last_week(lake: Lake) -> None:
+    """The report of the last week that has all its days, or of the last one."""
+    from conversation_analytics.cli.report import show_report
+    from conversation_analytics.reports.published import published, read_report
+
+    weeks = published(lake, "weekly")
+    whole = [one for one in weeks if not one.shortcomings] or weeks
+    document = read_report(lake, whole[-1].period)
+    if document is None:
+        return
+    show("")
+    show_report(document)
+    show("")
+    show(f"The same as a page: {lake.store.url}/{whole[-1].page}")
+    show("And as a dashboard, at http://127.0.0.1:8000/dashboard, with: make serve")
 
 
 def _show_categories(summaries: str) -> None:

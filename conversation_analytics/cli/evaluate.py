@@ -12,12 +12,15 @@ from conversation_analytics.cli.evaluating import (
     Options,
     Task,
     decided,
+    model_version,
     rows_of,
     written_in,
 )
 from conversation_analytics.cli.output import Json, say, show_json, show_table
+from conversation_analytics.errors import SettingsError
 
 if TYPE_CHECKING:
+    from conversation_analytics.categorization.confusion import Confusion
     from conversation_analytics.categorization.evaluation import Evaluation, Figures
 
 Item = TypeVar("Item")
@@ -54,6 +57,12 @@ def evaluate(
     ] = None,
     source: Annotated[str | None, typer.Option(help="Only texts of this source.")] = None,
     split: Annotated[str | None, typer.Option(help="Only measure texts of this split.")] = None,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write here how often labels are confused: reports correct shares by it."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure labels by texts whose labels are known.
@@ -61,18 +70,29 @@ def evaluate(
     Of intents and topics, a taxonomy is measured, or with --train or --folds what is learnt from
     labelled texts. Texts labelled `oos`, `out_of_scope` or `unknown` should be given no label.
     """
+    from conversation_analytics.categorization.confusion import confusion_of
     from conversation_analytics.categorization.evaluation import evaluate as compare
 
-    options = Options(data, task, train, folds, taxonomy, shots, encoder, source, split)
+    options = Options(data, task, train, folds, taxonomy, shots, encoder, source, split, confusion)
     options.check()
     rows = rows_of(options, data, split)
     languages = written_in(rows, task)
     said = list(_counted(decided(options, rows, languages), len(rows)))
-    evaluation = compare([row.labels[task] for row in rows], said, languages)
+    true = [row.labels[task] for row in rows]
+    evaluation = compare(true, said, languages)
+    if confusion is not None:
+        _write(confusion, confusion_of(task, true, said, model_version(options, rows), data.name))
     if as_json:
         show_json(_as_dict(evaluation))
     else:
         _show(f"{data.name}: {task}", evaluation)
+
+
+def _write(file: Path, confusion: Confusion) -> None:
+    try:
+        confusion.save(file)
+    except OSError as error:
+        raise SettingsError(f"--confusion {file} cannot be written: {error}") from error
 
 
 def _counted(decisions: Iterable[Item], total: int) -> Iterator[Item]:

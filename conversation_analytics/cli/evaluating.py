@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from conversation_analytics.categorization.labelled import Labelled
     from conversation_analytics.categorization.predictors import Learner, Predictor
     from conversation_analytics.categorization.taxonomy import Section, TaxonomyTask
+    from conversation_analytics.categorization.taxonomy_labels import TaxonomyLabeller
 
 Task = Literal["language", "sentiment", "intent", "topic"]
 
@@ -35,6 +36,7 @@ class Options:
     encoder: str | None
     source: str | None
     split: str | None
+    confusion: Path | None
 
     def check(self) -> None:
         """Raise a `SettingsError` if the options do not go together."""
@@ -45,6 +47,10 @@ class Options:
             )
         if self.train is not None and self.folds is not None:
             raise SettingsError("--train and --folds both say what to learn from: give one of them")
+        if self.confusion is not None and learns:
+            raise SettingsError(
+                "--confusion is of what labels conversations: leave out --train and --folds"
+            )
         if self.folds is not None and self.folds < 2:
             raise SettingsError(f"--folds is {self.folds}: give 2 or more")
         if self.shots is not None and (self.shots < 1 or not learns):
@@ -115,6 +121,24 @@ def _predictor(options: Options, rows: list[Labelled]) -> Predictor:
         learnt = rows_of(options, options.train, None)
         same = options.train.resolve() == options.data.resolve()
         return _learner(options)(without(learnt, rows) if same else learnt)
+    return by_taxonomy(_labeller(options, rows))
+
+
+def model_version(options: Options, rows: list[Labelled]) -> str:
+    """The version of what decides, as categories carry it."""
+    if options.task == "language":
+        from conversation_analytics.categorization.language import LANGUAGE_VERSION
+
+        return LANGUAGE_VERSION
+    if options.task == "sentiment":
+        from conversation_analytics.categorization.sentiment import sentiment_model
+
+        return sentiment_model().version
+    return _labeller(options, rows).version
+
+
+def _labeller(options: Options, rows: list[Labelled]) -> TaxonomyLabeller:
+    """What labels by a taxonomy, trained once in a process."""
     from conversation_analytics.categorization.taxonomy import DEFAULT_FILE
     from conversation_analytics.categorization.taxonomy_labels import taxonomy_labeller
 
@@ -125,7 +149,7 @@ def _predictor(options: Options, rows: list[Labelled]) -> Predictor:
             f"{options.data}: none of its labels is in the taxonomy {file}, whose labels are "
             f"{', '.join(section.names)}"
         )
-    return by_taxonomy(taxonomy_labeller(section, _encoder(options)))
+    return taxonomy_labeller(section, _encoder(options))
 
 
 def _learner(options: Options) -> Learner:

@@ -19,6 +19,7 @@ from conversation_analytics.cli.doctor import doctor
 from conversation_analytics.cli.evaluate import evaluate
 from conversation_analytics.cli.generate import generate
 from conversation_analytics.cli.output import CommandGroup
+from conversation_analytics.cli.report import report_app
 from conversation_analytics.cli.source import source_app
 from conversation_analytics.cli.status import status
 from conversation_analytics.cli.sync import sync
@@ -58,6 +59,7 @@ app.command()(backfill)
 app.command()(sync)
 app.command()(status)
 app.command()(verify)
+app.add_typer(report_app, name="report")
 app.command()(doctor)
 app.command()(categorize)
 app.add_typer(categories_app, name="categories")

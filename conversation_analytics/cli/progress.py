@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from conversation_analytics.cli.output import errors, say
+from conversation_analytics.storage.layout import ALL_DAYS
 
 _POLL_SECONDS = 0.5
 _LINE_SECONDS = 5.0
@@ -140,14 +141,13 @@ class RunFigures:
                 self.assets[name].seconds = moment - self._started.get(step, moment)
 
     def _take_day(self, event: dg.AssetMaterialization) -> None:
-        if event.partition is None:
-            return
+        partition = event.partition or ALL_DAYS
         asset = self.assets.setdefault(
             event.asset_key.to_user_string(), AssetFigures(event.asset_key.to_user_string())
         )
-        asset.rows[event.partition] = int(_plain(event.metadata.get("dagster/row_count")) or 0)
+        asset.rows[partition] = int(_plain(event.metadata.get("dagster/row_count")) or 0)
         if _plain(event.metadata.get("outcome")) == "kept":
-            asset.kept.add(event.partition)
+            asset.kept.add(partition)
 
     def _take_failure(self, event: dg.DagsterEvent) -> None:
         step, data = event.step_key or "", event.step_failure_data

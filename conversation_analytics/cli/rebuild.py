@@ -7,12 +7,16 @@ import re
 import dagster as dg
 
 from conversation_analytics.reconcile import collections_of
+from conversation_analytics.schemas import USER_ANALYTICS
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import (
+    ALL_DAYS,
     CLAIMS_FOLDER,
     INDEX_FOLDER,
     LAKE_FILE,
+    REPORT_UNITS,
+    REPORTS_FOLDER,
     SYNC_FOLDER,
     TAXONOMIES_FOLDER,
     TOPICS_FOLDER,
@@ -25,6 +29,7 @@ from conversation_analytics.storage.mongo_days import DAYS
 
 _PARTITION = r"(date=[^/]+|year=[^/]+/month=[^/]+/day=[^/]+)"
 _FILE = r"([a-z_]+(-\d{5})?\.parquet|_manifest\.json)"
+_DOCUMENT = r"report\.(json|html)"
 
 
 def keys_to_delete(lake: Lake) -> list[str]:
@@ -74,7 +79,9 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     """What the keys of a table's files look like, by what they start with."""
     layout = Layout()
     found: dict[str, str] = {}
-    for unit in UNITS.values():
+    found[REPORTS_FOLDER] = rf"{REPORTS_FOLDER}(daily|weekly|monthly)/[^/]+/({_FILE}|{_DOCUMENT})"
+    days = (unit for unit in UNITS.values() if unit not in REPORT_UNITS.values() and unit.grain)
+    for unit in days:
         for schema in unit.tables:
             folder = layout.folder(schema.name, UNKNOWN_DAY)
             before, _, after = folder.partition(layout.partition(UNKNOWN_DAY))
@@ -82,4 +89,6 @@ def _patterns() -> dict[str, re.Pattern[str]]:
             # Folders nest, so one prefix may stand for several tables.
             known = found.get(before)
             found[before] = f"{known}|{pattern}" if known else pattern
+    users = layout.folder(USER_ANALYTICS.name, ALL_DAYS)
+    found[users] += f"|{users}{_FILE}"
     return {prefix: re.compile(pattern) for prefix, pattern in found.items()}

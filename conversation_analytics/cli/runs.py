@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -95,21 +95,44 @@ def select_assets(job: dg.JobDefinition, selection: str | None) -> frozenset[dg.
     Raises:
         SettingsError: a part of it selects nothing; names it and what there is.
     """
-    everything = assets_of(job)
+    return selected_by_job([job], selection)[job.name]
+
+
+def selected_by_job(
+    jobs: Sequence[dg.JobDefinition], selection: str | None
+) -> dict[str, frozenset[dg.AssetKey]]:
+    """The assets of each job that a selection names, as `select_assets`; maybe none of some.
+
+    Raises:
+        SettingsError: a part of the selection selects nothing of any job.
+    """
+    everything = {job.name: assets_of(job) for job in jobs}
     if selection is None:
         return everything
-    graph = job.asset_layer.asset_graph
-    chosen: set[dg.AssetKey] = set()
+    chosen: dict[str, set[dg.AssetKey]] = {job.name: set() for job in jobs}
     for part in (part.strip() for part in selection.split(",")):
-        try:
-            expression = dg.AssetSelection.from_string(part) if part else dg.AssetSelection.assets()
-            found = expression.resolve(graph, allow_missing=True) & everything
-        except dg.DagsterError as error:
-            raise SettingsError(f"--select {part}: {error}") from error
-        if not found:
-            names = ", ".join(sorted(key.to_user_string() for key in everything))
+        found = {job.name: _named(job, part) & everything[job.name] for job in jobs}
+        if not any(found.values()):
+            keys = {key for of_job in everything.values() for key in of_job}
+            names = ", ".join(sorted(key.to_user_string() for key in keys))
             raise SettingsError(f"--select '{part}' selects no asset of {names}")
-        chosen.update(found)
+        for name, of_job in found.items():
+            chosen[name].update(of_job)
+    return {job.name: _with_companions(job, chosen[job.name]) for job in jobs}
+
+
+def _named(job: dg.JobDefinition, part: str) -> Set[dg.AssetKey]:
+    """What a part of a selection names in the graph of a job."""
+    try:
+        expression = dg.AssetSelection.from_string(part) if part else dg.AssetSelection.assets()
+        return expression.resolve(job.asset_layer.asset_graph, allow_missing=True)
+    except dg.DagsterError as error:
+        raise SettingsError(f"--select {part}: {error}") from error
+
+
+def _with_companions(job: dg.JobDefinition, chosen: Set[dg.AssetKey]) -> frozenset[dg.AssetKey]:
+    """Assets of a job with those that are only made together with them."""
+    graph = job.asset_layer.asset_graph
     together = (key for one in chosen for key in graph.get(one).execution_set_entity_keys)
     return frozenset(chosen | {key for key in together if isinstance(key, dg.AssetKey)})
 
@@ -121,7 +144,7 @@ def unfinished_run(instance: dg.DagsterInstance, work: Work) -> dg.DagsterRun | 
         ConversationAnalyticsError: it is still at work.
     """
     _close_dead_runs(instance)
-    filters = dg.RunsFilter(tags=dict(work.range_tags))
+    filters = dg.RunsFilter(job_name=work.job.name, tags=dict(work.range_tags))
     for run in instance.get_runs(filters, limit=_LATEST):
         if (run.asset_selection or assets_of(work.job)) != work.assets:
             continue

@@ -26,7 +26,7 @@ from conversation_analytics.checks.blocking import VALID
 from conversation_analytics.io_managers.retries import retried_if_unavailable, to_be_retried
 from conversation_analytics.partitions import day_key
 from conversation_analytics.schemas.validation import CheckResult
-from conversation_analytics.storage.layout import UNKNOWN_DAY, Day
+from conversation_analytics.storage.layout import UNKNOWN_DAY, Place
 
 CODE_VERSION_TAG = "dagster/code_version"
 DATA_VERSION_TAG = "dagster/data_version"
@@ -45,6 +45,7 @@ class AssetDay:
         data_version: equal for equal content.
         checks: what the blocking checks found.
         inputs: data version of each upstream asset as it was read.
+        findings: what checks found that do not block, by their name.
     """
 
     asset: str
@@ -52,6 +53,7 @@ class AssetDay:
     data_version: str
     checks: tuple[CheckResult, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, CheckResult] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class StreamedDay:
         transient: whether a day that failed may go well if it is only tried again.
     """
 
-    day: Day
+    day: Place
     assets: tuple[AssetDay, ...] = ()
     error: str = ""
     checks: tuple[CheckResult, ...] = ()
@@ -92,7 +94,7 @@ class DayStream:
     failed: dict[str, str] = field(default_factory=dict)
     finished: bool = False
     unavailable: bool = False
-    passed: dict[str, bool] = field(default_factory=dict)
+    passed: dict[tuple[str, str], bool] = field(default_factory=dict)
     _pointers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def run(self, commit: Callable[[Iterable[Any]], Iterable[StreamedDay]]) -> None:
@@ -135,11 +137,16 @@ class DayStream:
     def _check_results(self) -> Iterator[dg.AssetCheckResult]:
         """The closing result of each check of the step, over all its days."""
         for key in sorted(self.context.selected_asset_check_keys):
-            passed = self.passed.get(key.asset_key.to_user_string(), True)
-            yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, passed=passed)
+            passed = self.passed.get((key.asset_key.to_user_string(), key.name), True)
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=passed,
+                severity=_severity(key.name),
+            )
 
     def _report(self, done: StreamedDay) -> None:
-        key = str(done.day) if done.day == UNKNOWN_DAY else day_key(done.day)
+        key = done.day if isinstance(done.day, str) else day_key(done.day)
         if done.error:
             self.failed[key] = done.error
             self.unavailable = self.unavailable or done.transient
@@ -153,6 +160,8 @@ class DayStream:
                 continue
             if asset.checks:
                 self._log_checks(asset.asset, asset.checks, key)
+            for name, finding in asset.findings.items():
+                self._log_checks(asset.asset, [finding], key, name)
             self._log_materialization(asset, key)
 
     def _find_inputs(self) -> None:
@@ -181,10 +190,12 @@ class DayStream:
             dg.AssetMaterialization(asset_key, partition=key, metadata=asset.metadata, tags=tags)
         )
 
-    def _log_checks(self, table: str, checks: Sequence[CheckResult], key: str) -> None:
+    def _log_checks(
+        self, table: str, checks: Sequence[CheckResult], key: str, name: str = VALID
+    ) -> None:
         """Log what the checks of a table's day found, as one evaluation."""
         passed = all(check.passed for check in checks)
-        self.passed[table] = self.passed.get(table, True) and passed
+        self.passed[table, name] = self.passed.get((table, name), True) and passed
         metadata: dict[str, Any] = {
             name: number for check in checks for name, number in check.figures.items()
         }
@@ -194,10 +205,16 @@ class DayStream:
         self.context.op_execution_context.log_event(
             dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # accepted, though not declared
                 asset_key=dg.AssetKey(table),
-                check_name=VALID,
+                check_name=name,
                 passed=passed,
                 metadata=metadata,
+                severity=_severity(name),
                 partition=key,
-                blocking=True,
+                blocking=name == VALID,
             )
         )
+
+
+def _severity(check: str) -> dg.AssetCheckSeverity:
+    """What does not block is a warning."""
+    return dg.AssetCheckSeverity.ERROR if check == VALID else dg.AssetCheckSeverity.WARN

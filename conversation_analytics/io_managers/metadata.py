@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +14,12 @@ import dagster as dg
 from conversation_analytics.schemas import CATEGORY_SUMMARIES, TableSchema
 from conversation_analytics.storage.days import DayReport
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import CATEGORIES_UNIT, TRANSLATIONS_UNIT, UNITS
+from conversation_analytics.storage.layout import (
+    CATEGORIES_UNIT,
+    REPORT_FILE,
+    TRANSLATIONS_UNIT,
+    UNITS,
+)
 from conversation_analytics.storage.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -75,13 +81,45 @@ def day_metadata(lake: Lake, schema: TableSchema, report: DayReport) -> dict[str
     else:
         rows = _first_rows(lake, schema, report)
     metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
-    if report.unit == CATEGORIES_UNIT.name:
-        metadata["plot"] = _plot(lake, report)
-        metadata |= _by_llm(manifest.counts)
-    if report.unit == TRANSLATIONS_UNIT.name:
-        metadata |= _translated(manifest)
+    metadata |= _of_unit(lake, report, manifest)
     if manifest.note:
         metadata["note"] = manifest.note
+    return metadata
+
+
+def _of_unit(lake: Lake, report: DayReport, manifest: Manifest) -> dict[str, Any]:
+    """What to show of some units besides."""
+    if report.unit == CATEGORIES_UNIT.name:
+        return {"plot": _plot(lake, report), **_by_llm(manifest.counts)}
+    if report.unit == TRANSLATIONS_UNIT.name:
+        return _translated(manifest)
+    if REPORT_FILE in manifest.documents:
+        return _reported(lake, report, manifest)
+    return {}
+
+
+def _reported(lake: Lake, report: DayReport, manifest: Manifest) -> dict[str, Any]:
+    """What a report says, in short, and where its page is."""
+    from conversation_analytics.reports.plot import day_plot
+
+    found = lake.read_document(UNITS[report.unit], report.day, REPORT_FILE)
+    if found is None:
+        return {}
+    document = json.loads(found[1])
+    summary = "\n".join(f"- {sentence}" for sentence in document["summary"])
+    metadata: dict[str, Any] = {
+        "report_version": manifest.revision,
+        "summary": dg.MetadataValue.md(summary),
+        "plot": dg.MetadataValue.md(picture(f"Report of {document['key']}", day_plot(document))),
+        "documents": dg.MetadataValue.json(
+            [f"{lake.store.url}/{one.key}" for one in manifest.documents.values()]
+        ),
+    }
+    if document["restated"]:
+        changes = document["restated"]["changes"]
+        whole = [one for one in changes if not one["dimension"]]
+        shown = [{key: one[key] for key in ("metric", "before", "after")} for one in whole]
+        metadata["restated"] = dg.MetadataValue.md(markdown_table(shown))
     return metadata
 
 

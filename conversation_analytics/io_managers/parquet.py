@@ -16,14 +16,22 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from conversation_analytics.checks.completeness import COMPLETE
 from conversation_analytics.io_managers.day_stream import AssetDay, DayStream, StreamedDay
 from conversation_analytics.io_managers.metadata import day_metadata
 from conversation_analytics.partitions import parse_day
 from conversation_analytics.resources.lake import LakeResource
 from conversation_analytics.schemas import TABLES
+from conversation_analytics.schemas.validation import CheckResult
 from conversation_analytics.storage.days import DayItem, DayReport, commit_days, prepare
 from conversation_analytics.storage.lake import Lake
-from conversation_analytics.storage.layout import UNITS, Unit
+from conversation_analytics.storage.layout import (
+    CATEGORIES_UNIT,
+    REPORT_UNITS,
+    TRANSLATIONS_UNIT,
+    UNITS,
+    Unit,
+)
 from conversation_analytics.storage.manifest import Manifest
 
 TAXONOMY = "taxonomy"
@@ -119,14 +127,26 @@ def _asset_days(lake: Lake, report: DayReport) -> Iterator[AssetDay]:
             entry.content_hash,
             tuple(check for check in report.checks if check.table == schema.name),
             _inputs(report.manifest),
+            _findings(report.manifest, schema.name),
         )
 
 
+def _findings(manifest: Manifest, table: str) -> dict[str, CheckResult]:
+    """Whether a report had all of its days; the note of one that had not says why."""
+    unit = UNITS[manifest.unit]
+    if unit not in REPORT_UNITS.values() or table != unit.tables[0].name:
+        return {}
+    problems = (manifest.note,) if manifest.note else ()
+    return {COMPLETE: CheckResult(table, COMPLETE, passed=not problems, problems=problems)}
+
+
 def _inputs(manifest: Manifest) -> dict[str, str]:
-    """The versions of what a day was made of, by asset."""
+    """The versions of what a day was made of, by asset; not of what other days it was made of."""
     found = {
         table.name: version
         for unit, version in manifest.inputs.items()
+        if unit in UNITS
         for table in UNITS[unit].tables
     }
-    return found | ({TAXONOMY: manifest.decided_by} if manifest.versions else {})
+    labelled = manifest.unit in (CATEGORIES_UNIT.name, TRANSLATIONS_UNIT.name)
+    return found | ({TAXONOMY: manifest.decided_by} if labelled and manifest.versions else {})

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from conversation_analytics.schemas.validation import CheckResult, check_schema
 from conversation_analytics.storage.encoding import ParquetOptions, encode, table_hash
 from conversation_analytics.storage.failed import FailedDays
 from conversation_analytics.storage.lake import Claim, Commit, EncodedTable, Lake
-from conversation_analytics.storage.layout import UNITS, Day
+from conversation_analytics.storage.layout import UNITS, Place
 from conversation_analytics.storage.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -72,8 +72,15 @@ class PreparedDay:
         """Name of the unit."""
         return self.commit.claim.unit
 
+    def with_documents(self, documents: Mapping[str, bytes], **facts: object) -> PreparedDay:
+        """The same with documents to be put beside the files, and more fields of the manifest."""
+        commit = replace(
+            self.commit, documents=dict(documents), facts={**self.commit.facts, **facts}
+        )
+        return replace(self, commit=commit)
+
     @property
-    def day(self) -> Day:
+    def day(self) -> Place:
         """The day."""
         return self.commit.claim.day
 
@@ -91,7 +98,7 @@ class FailedDay:
     """
 
     unit: str
-    day: Day
+    day: Place
     error: str
     checks: tuple[CheckResult, ...] = ()
     transient: bool = False
@@ -108,7 +115,7 @@ class KeptDay:
     """
 
     unit: str
-    day: Day
+    day: Place
     manifest: Manifest
 
 
@@ -132,7 +139,7 @@ class DayReport:
     """
 
     unit: str
-    day: Day
+    day: Place
     outcome: Literal["committed", "kept", "failed"]
     manifest: Manifest | None = None
     checks: tuple[CheckResult, ...] = ()
@@ -214,27 +221,27 @@ class _Notes:
     def __init__(self, lake: Lake, run_id: str) -> None:
         self._days = FailedDays(lake.store)
         self._run_id = run_id
-        self._noted: dict[str, set[Day]] = {}
+        self._noted: dict[str, set[Place]] = {}
 
-    def failed(self, unit: str, day: Day, error: str) -> None:
+    def failed(self, unit: str, day: Place, error: str) -> None:
         with _told_if_store_fails(day):
             self._days.note(unit, day, error, self._run_id)
             if unit in self._noted:
                 self._noted[unit].add(day)
 
-    def written(self, unit: str, day: Day) -> None:
+    def written(self, unit: str, day: Place) -> None:
         with _told_if_store_fails(day):
             if day in self._of(unit):
                 self._days.forget(unit, day)
 
-    def _of(self, unit: str) -> set[Day]:
+    def _of(self, unit: str) -> set[Place]:
         if unit not in self._noted:
             self._noted[unit] = self._days.days(unit)
         return self._noted[unit]
 
 
 @contextmanager
-def _told_if_store_fails(day: Day) -> Iterator[None]:
+def _told_if_store_fails(day: Place) -> Iterator[None]:
     """What became of a day is reported even where no note of it can be kept."""
     try:
         yield
@@ -272,12 +279,12 @@ def _commit(lake: Lake, item: PreparedDay, notes: _Notes) -> DayReport:
 
 
 def _failed(
-    unit: str, day: Day, checks: tuple[CheckResult, ...], error: str, *, transient: bool
+    unit: str, day: Place, checks: tuple[CheckResult, ...], error: str, *, transient: bool
 ) -> DayReport:
     return DayReport(unit, day, "failed", checks=checks, error=error, transient=transient)
 
 
-def failures(reports: Iterable[DayReport]) -> dict[Day, str]:
+def failures(reports: Iterable[DayReport]) -> dict[Place, str]:
     """The days that failed, with why."""
     return {report.day: report.error for report in reports if report.outcome == "failed"}
 

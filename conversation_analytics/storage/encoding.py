@@ -37,7 +37,7 @@ def row_hashes(table: pa.Table, schema: TableSchema) -> list[str]:
     since 1970 and decimals as text, so it does not depend on Arrow or on Parquet.
     """
     columns = [plain_values(table.column(c.name)) for c in schema.columns if c.hashed]
-    return digests(map(orjson.dumps, zip(*columns, strict=True)))
+    return digests(map(_json, zip(*columns, strict=True)))
 
 
 def content_hash(hashes: Iterable[str]) -> str:
@@ -55,7 +55,12 @@ def table_hash(table: pa.Table, schema: TableSchema) -> str:
     if "content_hash" in schema.by_name:
         return content_hash(table.column("content_hash").to_pylist())
     columns = [plain_values(table.column(c.name)) for c in schema.columns if c.hashed]
-    return digest(orjson.dumps(columns))
+    return digest(_json(columns))
+
+
+def _json(values: Any) -> bytes:
+    """JSON in which decimals inside lists are texts, as those of columns are."""
+    return orjson.dumps(values, default=str)
 
 
 def plain_values(column: pa.ChunkedArray) -> list[Any]:

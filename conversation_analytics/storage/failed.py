@@ -6,11 +6,11 @@ _sync/failed/messages/2024-01-31.json       {"error": "…", "run_id": "…", "a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import orjson
 
-from conversation_analytics.storage.layout import SYNC_FOLDER, UNKNOWN_DAY, Day
+from conversation_analytics.storage.layout import SYNC_FOLDER, Place, place
 from conversation_analytics.storage.store import ObjectStore
 
 _NOTES = f"{SYNC_FOLDER}failed/"
@@ -22,14 +22,14 @@ class Failure:
 
     Attributes:
         unit: name of the unit.
-        day: the day, or ``unknown`` for rows whose day cannot be told.
+        day: the day, ``unknown`` for rows whose day cannot be told, ``all`` for all days at once.
         error: what happened, for people.
         run_id: the run that failed.
         at: wall-clock time of it.
     """
 
     unit: str
-    day: Day
+    day: Place
     error: str
     run_id: str
     at: datetime
@@ -41,16 +41,16 @@ class FailedDays:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def note(self, unit: str, day: Day, error: str, run_id: str) -> None:
+    def note(self, unit: str, day: Place, error: str, run_id: str) -> None:
         """Note that a day was not written."""
         note = {"error": error, "run_id": run_id, "at": datetime.now(UTC)}
         self._store.put(_key(unit, day), orjson.dumps(note))
 
-    def forget(self, unit: str, day: Day) -> None:
+    def forget(self, unit: str, day: Place) -> None:
         """The day was written."""
         self._store.delete([_key(unit, day)])
 
-    def days(self, unit: str) -> set[Day]:
+    def days(self, unit: str) -> set[Place]:
         """The days of a unit that failed."""
         prefix = f"{_NOTES}{unit}/"
         return {_day_of(key) for key in self._store.list(prefix)}
@@ -68,10 +68,9 @@ class FailedDays:
         return found
 
 
-def _key(unit: str, day: Day) -> str:
+def _key(unit: str, day: Place) -> str:
     return f"{_NOTES}{unit}/{day}.json"
 
 
-def _day_of(key: str) -> Day:
-    name = key.rpartition("/")[2].removesuffix(".json")
-    return UNKNOWN_DAY if name == UNKNOWN_DAY else date.fromisoformat(name)
+def _day_of(key: str) -> Place:
+    return place(key.rpartition("/")[2].removesuffix(".json"))

@@ -11,7 +11,7 @@ from conversation_analytics.settings import Settings
 from conversation_analytics.storage.layout import LAKE_FILE
 from conversation_analytics.storage.store import ObjectStore
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _SETTING = {
     "format_version": "the format version",

@@ -29,8 +29,13 @@ from conversation_analytics.storage.encoding import (
 )
 from conversation_analytics.storage.failpoints import CLAIM, TIDY, failpoint
 from conversation_analytics.storage.index import Index
-from conversation_analytics.storage.layout import UNITS, UNKNOWN_DAY, Day, Layout, Unit, claims
-from conversation_analytics.storage.manifest import FileEntry, Manifest, TableEntry
+from conversation_analytics.storage.layout import UNITS, Layout, Place, Unit, claims
+from conversation_analytics.storage.manifest import (
+    DocumentEntry,
+    FileEntry,
+    Manifest,
+    TableEntry,
+)
 from conversation_analytics.storage.pending import PendingDays
 from conversation_analytics.storage.s3 import S3Access, S3Store
 from conversation_analytics.storage.store import LocalStore, ObjectStore
@@ -50,7 +55,7 @@ class Claim:
     """
 
     unit: str
-    day: Day
+    day: Place
     epoch: int
 
 
@@ -79,9 +84,11 @@ class Commit:
     Attributes:
         claim: the claim made before the inputs were read.
         tables: each table of the unit, by name.
-        inputs: content hash of each input unit's manifest as it was read.
+        inputs: content hash of each input unit's manifest as it was read; of another day than its
+            own under ``unit@day``.
         facts: further fields of the manifest.
         indexed: conversation ids that live in the day, if the unit decides that.
+        documents: bytes of documents to be put beside the files, by name.
     """
 
     claim: Claim
@@ -89,6 +96,7 @@ class Commit:
     inputs: dict[str, str] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
     indexed: pa.Array | None = None
+    documents: dict[str, bytes] = field(default_factory=dict)
 
 
 class Lake:
@@ -111,7 +119,7 @@ class Lake:
         self.pending = PendingDays(store)
         self.io_threads = io_threads
 
-    def claim_day(self, unit: Unit, day: Day, *, run_id: str = "") -> Claim:
+    def claim_day(self, unit: Unit, day: Place, *, run_id: str = "") -> Claim:
         """Claim the next epoch of a unit's day.
 
         Raises:
@@ -124,7 +132,7 @@ class Lake:
             epoch += 1
         return Claim(unit.name, day, epoch)
 
-    def claim_days(self, unit: Unit, days: Sequence[Day], *, run_id: str = "") -> list[Claim]:
+    def claim_days(self, unit: Unit, days: Sequence[Place], *, run_id: str = "") -> list[Claim]:
         """Claim many days at once."""
         with ThreadPoolExecutor(self.io_threads) as pool:
             return list(pool.map(lambda day: self.claim_day(unit, day, run_id=run_id), days))
@@ -138,13 +146,7 @@ class Lake:
             StoreUnavailable: the store cannot be written.
         """
         unit, day = UNITS[commit.claim.unit], commit.claim.day
-        for name, read in commit.inputs.items():
-            now = self.manifest(UNITS[name], day)
-            if now is None or now.content_hash != read:
-                raise StaleInput(
-                    f"{unit.name} of {day}: its input '{name}' changed while it was computed; "
-                    "run the day again"
-                )
+        self._refuse_if_stale(commit)
         self._refuse_if_fenced(unit, commit.claim)
         objects: list[tuple[str, bytes]] = []
         entries = {}
@@ -153,6 +155,10 @@ class Lake:
             files = self._files(schema.name, day, table)
             objects += files.items()
             entries[schema.name] = _entry(table, files)
+        documents = {
+            self.layout.document(unit, day, name): data for name, data in commit.documents.items()
+        }
+        objects += documents.items()
         manifest = Manifest.model_validate(
             {
                 "unit": unit.name,
@@ -162,6 +168,10 @@ class Lake:
                     f"{name}={table.content_hash}" for name, table in commit.tables.items()
                 ),
                 "tables": entries,
+                "documents": {
+                    name: DocumentEntry(key=key, size=len(data), hash=digest(data))
+                    for name, (key, data) in zip(commit.documents, documents.items(), strict=True)
+                },
                 "inputs": commit.inputs,
                 "committed_at": datetime.now(UTC),
                 **commit.facts,
@@ -169,12 +179,12 @@ class Lake:
         )
         note = manifest.model_dump_json(indent=1).encode()
         self.store.put_all([*objects, (self.layout.manifest(unit, day), note)])
-        if commit.indexed is not None and day != UNKNOWN_DAY and manifest.change_mark:
+        if commit.indexed is not None and isinstance(day, date) and manifest.change_mark:
             self.index.record(day, commit.indexed, mark=manifest.change_mark, epoch=manifest.epoch)
         self.tidy(unit, day, manifest)
         return manifest
 
-    def tidy(self, unit: Unit, day: Day, manifest: Manifest) -> None:
+    def tidy(self, unit: Unit, day: Place, manifest: Manifest) -> None:
         """Remove what a commit replaced: surplus files, older claims, what dead writers left.
 
         A commit does so itself; a retry does it for one that died just before. Where a newer
@@ -193,7 +203,7 @@ class Lake:
         self.store.delete(key for key in held if key < own)
         self.store.discard_abandoned(claims(unit, day))
 
-    def manifest(self, unit: Unit, day: Day) -> Manifest | None:
+    def manifest(self, unit: Unit, day: Place) -> Manifest | None:
         """The manifest of a unit's day, null if the day was never committed.
 
         Raises:
@@ -228,7 +238,7 @@ class Lake:
         return sorted(found)
 
     def read_day(
-        self, unit: Unit, day: Day, columns: dict[str, list[str]] | None = None
+        self, unit: Unit, day: Place, columns: dict[str, list[str]] | None = None
     ) -> tuple[Manifest, dict[str, pa.Table]] | None:
         """A day's tables with the manifest they agree with; null if it was never committed.
 
@@ -267,7 +277,7 @@ class Lake:
             parts.append(pq.read_table(pa.BufferReader(data), columns=columns))
         return pa.concat_tables(parts).replace_schema_metadata(None)
 
-    def _files(self, name: str, day: Day, table: EncodedTable) -> dict[str, bytes]:
+    def _files(self, name: str, day: Place, table: EncodedTable) -> dict[str, bytes]:
         """The bytes of a table's files by key, in row order."""
         split = len(table.files) > 1
         return {
@@ -275,13 +285,53 @@ class Lake:
             for number, file in enumerate(table.files)
         }
 
-    def _highest_claim(self, unit: Unit, day: Day) -> int:
+    def _highest_claim(self, unit: Unit, day: Place) -> int:
         keys = self.store.list(claims(unit, day))
         highest = int(keys[-1].rpartition("/")[2].removesuffix(".json")) if keys else 0
         if not highest:  # claims may have been cleared away: the manifest remembers the epoch
             manifest = self.manifest(unit, day)
             highest = manifest.epoch if manifest else 0
         return highest
+
+    def read_document(self, unit: Unit, day: Place, name: str) -> tuple[Manifest, bytes] | None:
+        """A document with the manifest that it agrees with; null if it was never committed.
+
+        Raises:
+            TornDay: manifest and document do not agree, so a write was cut off half-way.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            if attempt:
+                time.sleep(_READ_PAUSE_SECONDS)
+            manifest = self.manifest(unit, day)
+            entry = manifest.documents.get(name) if manifest else None
+            if manifest is None or entry is None:
+                return None
+            data = self.store.get(entry.key)
+            if data is not None and digest(data) == entry.hash:
+                return manifest, data
+        raise TornDay(
+            f"{name} of {unit.name} of {day} in {self.store.url} does not belong to its manifest, "
+            "so a write was cut off half-way; materialise it again"
+        )
+
+    def _refuse_if_stale(self, commit: Commit) -> None:
+        def problem(item: tuple[str, str]) -> str:
+            name, read = item
+            unit, _, other = name.partition("@")
+            day = date.fromisoformat(other) if other else commit.claim.day
+            now = self.manifest(UNITS[unit], day)
+            return "" if now and now.content_hash == read else name
+
+        if len(commit.inputs) > self.io_threads:
+            with ThreadPoolExecutor(self.io_threads) as pool:
+                changed = list(filter(None, pool.map(problem, commit.inputs.items())))
+        else:
+            changed = list(filter(None, map(problem, commit.inputs.items())))
+        if changed:
+            raise StaleInput(
+                f"{commit.claim.unit} of {commit.claim.day}: its input '{changed[0]}' changed "
+                "while it was computed; run the day again"
+            )
 
     def _refuse_if_fenced(self, unit: Unit, claim: Claim) -> None:
         highest = self._highest_claim(unit, claim.day)

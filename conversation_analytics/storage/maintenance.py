@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import (
     CLAIMS_FOLDER,
     UNITS,
-    UNKNOWN_DAY,
-    Day,
+    Place,
     Unit,
     claims,
+    place,
 )
 
 
@@ -65,20 +64,17 @@ def tidy_lake(lake: Lake) -> Tidied:
     return Tidied(len(keys), len(removed), looked_into, folded)
 
 
-def _tidy_day(lake: Lake, unit: Unit, day: Day) -> None:
+def _tidy_day(lake: Lake, unit: Unit, day: Place) -> None:
     lake.store.delete(lake.store.list(claims(unit, day))[:-1])
     manifest = lake.manifest(unit, day)
     if manifest:
         lake.tidy(unit, day, manifest)
 
 
-def _claimed(keys: Iterable[str]) -> list[tuple[Unit, Day]]:
+def _claimed(keys: Iterable[str]) -> list[tuple[Unit, Place]]:
     """The days that were ever claimed, by unit: all there are."""
     names = {tuple(key.split("/")[1:3]) for key in keys if key.startswith(CLAIMS_FOLDER)}
-    return [
-        (UNITS[unit], UNKNOWN_DAY if day == UNKNOWN_DAY else date.fromisoformat(day))
-        for unit, day in sorted(names)
-    ]
+    return [(UNITS[unit], place(day)) for unit, day in sorted(names)]
 
 
 def _folder(key: str) -> str:

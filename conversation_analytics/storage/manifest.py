@@ -52,6 +52,20 @@ class TableEntry(_Model):
     content_hash: str
 
 
+class DocumentEntry(_Model):
+    """A document beside the files of a unit.
+
+    Attributes:
+        key: its key in the lake.
+        size: bytes.
+        hash: BLAKE2b-128 of its bytes, hexadecimal.
+    """
+
+    key: str
+    size: int
+    hash: str
+
+
 class Manifest(_Model):
     """What a unit's day consists of and was made from.
 
@@ -62,7 +76,9 @@ class Manifest(_Model):
         epoch: number of the write; the next writer of the day has a higher one.
         content_hash: hash over the tables' content hashes.
         tables: entry of each table, by name.
-        inputs: content hash of each input unit's manifest that it was made from.
+        documents: entry of each document, by name, such as ``report.json``.
+        inputs: content hash of each input unit's manifest that it was made from; of another day
+            than its own under ``unit@day``.
         code_version: of the code that made it.
         versions: of what else decided its rows, such as models and taxonomies, by task.
         change_mark: the source's clock minus the lag when reading began; changes after it are
@@ -70,6 +86,7 @@ class Manifest(_Model):
         activity_days: local days on which messages of this partition were made.
         counts: numbers found on the way, such as rows read and quarantined.
         by_language: numbers that were found of each language.
+        revision: number of the version of what it says, from 1; 0 where versions are not counted.
         note: what people should know of it, such as why it has no rows.
         collapsed: by source table, hashes by source key of identical duplicates: of those the
             tables hold one row only. Not of very many.
@@ -90,6 +107,7 @@ class Manifest(_Model):
     epoch: int
     content_hash: str
     tables: dict[str, TableEntry]
+    documents: dict[str, DocumentEntry] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
     code_version: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -97,6 +115,7 @@ class Manifest(_Model):
     activity_days: tuple[date, ...] = ()
     counts: dict[str, int] = Field(default_factory=dict)
     by_language: dict[str, dict[str, int]] = Field(default_factory=dict)
+    revision: int = 0
     note: str = ""
     collapsed: dict[str, dict[str, str]] = Field(default_factory=dict)
     interpreter: dict[str, Any] = Field(default_factory=dict)

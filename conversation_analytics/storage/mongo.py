@@ -19,7 +19,6 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from conversation_analytics.errors import FencedWriter, StorageError
-from conversation_analytics.partitions import day_key
 from conversation_analytics.schemas import TableSchema
 from conversation_analytics.storage.failpoints import MONGO_BATCH, MONGO_DELETE, failpoint
 from conversation_analytics.storage.mongo_client import (
@@ -32,7 +31,12 @@ from conversation_analytics.storage.mongo_client import (
     our_errors,
     retrying,
 )
-from conversation_analytics.storage.mongo_days import DayClaim, DayRecord, recorded
+from conversation_analytics.storage.mongo_days import (
+    DayClaim,
+    DayRecord,
+    partition_key,
+    recorded,
+)
 from conversation_analytics.storage.mongo_documents import (
     documents,
     identities,
@@ -87,7 +91,7 @@ class _Goal:
 
     schema: TableSchema
     table: pa.Table
-    day: date
+    day: date | str
     epoch: int
     content_hash: str
     ids: list[str]
@@ -95,7 +99,7 @@ class _Goal:
 
     @property
     def partition(self) -> str:
-        return day_key(self.day)
+        return partition_key(self.day)
 
     @property
     def not_newer(self) -> Document:
@@ -163,7 +167,13 @@ class DayWriter:
         self._indexed = False
 
     def converge(
-        self, schema: TableSchema, table: pa.Table, *, day: date, epoch: int, content_hash: str
+        self,
+        schema: TableSchema,
+        table: pa.Table,
+        *,
+        day: date | str,
+        epoch: int,
+        content_hash: str,
     ) -> Converged:
         """Make a day's documents exactly the rows given, and record that.
 
@@ -173,7 +183,7 @@ class DayWriter:
         Args:
             schema: the table's; has the columns it names as `hashes`.
             table: every row of the day, maybe none.
-            day: the partition.
+            day: the partition: a day, or the name of one that holds something else.
             epoch: of the writer, as claimed in the lake.
             content_hash: of the day's rows, as in the lake's manifest.
 

@@ -48,6 +48,11 @@ class DayRecord:
     updated_at: datetime
 
 
+def partition_key(day: date | str) -> str:
+    """What a partition is called in documents: ``YYYY-MM-DD`` of a day."""
+    return day if isinstance(day, str) else day_key(day)
+
+
 def recorded(database: MongoDatabase, collection: str) -> dict[date, DayRecord]:
     """The days of a collection that are complete, by day.
 
@@ -70,10 +75,12 @@ def recorded(database: MongoDatabase, collection: str) -> dict[date, DayRecord]:
 class DayClaim:
     """One writer's hold on a day of a collection. Every method may raise the driver's errors."""
 
-    def __init__(self, database: MongoDatabase, collection: str, day: date, epoch: int) -> None:
+    def __init__(
+        self, database: MongoDatabase, collection: str, day: date | str, epoch: int
+    ) -> None:
         self._days = database[DAYS]
         self._collection = collection
-        self._partition = day_key(day)
+        self._partition = partition_key(day)
         self._id = f"{collection}|{self._partition}"
         self._epoch = epoch
 

@@ -24,16 +24,19 @@ _WHOLE = "*"
 _CHUNK = 4096
 
 
-def documents(table: pa.Table, schema: TableSchema, *, day: date, epoch: int) -> Iterator[Document]:
+def documents(
+    table: pa.Table, schema: TableSchema, *, day: date | str, epoch: int
+) -> Iterator[Document]:
     """The rows of a day as documents, in row order.
 
     A document has `_id` (see `identities`), every column of the schema, `partition`
-    (``YYYY-MM-DD``) and `epoch`. Times are naive datetimes in UTC, as BSON takes them, cut to
-    milliseconds, all it can hold: the lake keeps the microseconds. Integers are 64 bit, decimals
+    (``YYYY-MM-DD`` of a day) and `epoch`. Dates are texts of that form. Times are naive datetimes
+    in UTC, as BSON takes them, cut to milliseconds, all it can hold: the lake keeps the
+    microseconds. Integers are 64 bit, decimals
     `Decimal128` with the scale of their column, `attributes` the JSON text it is in the lake.
     """
     names = ["_id", *schema.names, "partition", "epoch"]
-    marks = (repeat(day_key(day)), repeat(Int64(epoch)))
+    marks = (repeat(day if isinstance(day, str) else day_key(day)), repeat(Int64(epoch)))
     for start in range(0, table.num_rows, _CHUNK):
         part = table.slice(start, _CHUNK)
         columns = [_values(part.column(name)) for name in schema.names]
@@ -71,6 +74,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
         return _moments(column)
     if pa.types.is_decimal(kind):
         return _decimals(column)
+    if pa.types.is_date(kind):
+        column = column.cast(pa.string())
     if pa.types.is_integer(kind):
         return _integers(column)
     values: list[Any] = column.to_pylist()

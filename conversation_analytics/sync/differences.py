@@ -58,7 +58,7 @@ class Differences:
 def row_ids(table: pa.Table, schema: TableSchema) -> list[str]:
     """What tells the rows of a table apart: their key, or in quarantine whose row they hold."""
     names = schema.key or _IDENTITY_WITHOUT_KEY
-    parts = [pc.fill_null(table[name], "") for name in names]
+    parts = [pc.fill_null(table[name].cast(pa.string()), "") for name in names]
     ids: list[str] = pc.binary_join_element_wise(*parts, " ").to_pylist()
     return ids
 

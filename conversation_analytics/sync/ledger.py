@@ -23,7 +23,13 @@ import pyarrow as pa
 
 from conversation_analytics.compute.runner import Runner
 from conversation_analytics.partitions import BEGINNING, MICROSECOND
-from conversation_analytics.schemas import CONVERSATIONS, MESSAGES, QUARANTINE, TableSchema
+from conversation_analytics.schemas import (
+    CONVERSATIONS,
+    MESSAGE_ACTIVITY,
+    MESSAGES,
+    QUARANTINE,
+    TableSchema,
+)
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.open import OpenedSource
 from conversation_analytics.storage.collections import COLLECTIONS
@@ -51,6 +57,7 @@ from conversation_analytics.sync.held import HeldDay, HeldTable, held_day
 from conversation_analytics.sync.look import Deletions
 from conversation_analytics.sync.published import Published, open_published
 from conversation_analytics.sync.told import told_compared
+from conversation_analytics.transforms.activity import message_activity
 from conversation_analytics.transforms.conversations import build_conversations
 from conversation_analytics.transforms.messages import build_messages
 from conversation_analytics.transforms.raw_tables import raw_tables
@@ -165,7 +172,12 @@ class Ledger:
         interpreter = self._placed.interpreter
         messages = build_messages(wanted, interpreter, escalation=self._escalation)
         conversations = build_conversations(wanted, messages, interpreter)
-        derived = {MESSAGES.name: messages, CONVERSATIONS.name: conversations}
+        activity = message_activity(messages, self._settings.analytics_timezone)
+        derived = {
+            MESSAGES.name: messages,
+            MESSAGE_ACTIVITY.name: activity,
+            CONVERSATIONS.name: conversations,
+        }
         raw = held_day(self._lake, RAW, day)
         held = {RAW.name: raw} | {unit.name: held_day(self._lake, unit, day) for unit in DERIVED}
         tables = [*_compared(RAW, raw, wanted)]

@@ -17,6 +17,7 @@ from conversation_analytics.compute.runner import Runner
 from conversation_analytics.errors import TRANSIENT, ConversationAnalyticsError, StaleInput
 from conversation_analytics.schemas import (
     CONVERSATIONS,
+    MESSAGE_ACTIVITY,
     MESSAGES,
     RAW_CONVERSATIONS,
     TableSchema,
@@ -41,6 +42,7 @@ from conversation_analytics.storage.layout import (
     Unit,
 )
 from conversation_analytics.storage.manifest import Manifest
+from conversation_analytics.transforms.activity import message_activity
 from conversation_analytics.transforms.conversations import build_conversations, check_conversations
 from conversation_analytics.transforms.messages import (
     activity_days,
@@ -110,7 +112,10 @@ def _prepare_messages(task: DayTask) -> PreparedDay:
     table = build_messages(raw, interpreter, escalation=escalation, excluded=task.excluded)
     return prepare(
         task.claim,
-        {MESSAGES.name: table},
+        {
+            MESSAGES.name: table,
+            MESSAGE_ACTIVITY.name: message_activity(table, settings.analytics_timezone),
+        },
         task.lake.options,
         checks=[check_messages(table, raw, interpreter, task.excluded)],
         inputs={RAW.name: manifest.content_hash},

@@ -152,7 +152,7 @@ class RawDays:
         info = self._opened.source.probe()
         settle_source(self._settings, self._lake.store, self._opened, info)
         claimed = self._lake.claim_days(RAW, wanted, run_id=self._request.run_id)
-        claims: dict[Day, Claim] = {claim.day: claim for claim in claimed}
+        claims: dict[Day, Claim] = dict(zip(wanted, claimed, strict=True))
         mark = self._mark_of(info, tokens, snapshot)
         interpreter = build_interpreter(self._opened.mapping, info)
         calendar = self._settings.calendar
@@ -166,7 +166,7 @@ class RawDays:
             merged = self._merge(reading, wanted, days) if self._request.merge else None
             if merged is not None:
                 for day in wanted:
-                    yield self._prepare(claims[day], merged, replace(days, merged=True))
+                    yield self._prepare(claims[day], day, merged, replace(days, merged=True))
                 return
             staging.clear()
             placement, moves, whole = reading.read(wanted, whole=self._request.whole)
@@ -174,7 +174,7 @@ class RawDays:
             refused = self._refuse_deletions(placement, in_order)
             if whole and (claim := self._claim_late(UNPLACED, UNKNOWN_DAY, mark)):
                 # First: a retry that finds every day done does not read the source again.
-                yield self._prepare(claim, placement, days)
+                yield self._prepare(claim, UNKNOWN_DAY, placement, days)
             for day, why in refused.items():
                 yield FailedDay(RAW.name, day, why)
             rest = [day for day in in_order if day not in refused]
@@ -216,7 +216,7 @@ class RawDays:
                 continue
             claim = claims.get(day) or self._claim_late(RAW, day, how.mark)
             if claim:
-                yield self._prepare(claim, placement, how)
+                yield self._prepare(claim, day, placement, how)
 
     def _mark_of(self, info: SourceInfo, tokens: Tokens, snapshot: IndexSnapshot) -> datetime:
         """The change mark of a reading that begins now.
@@ -272,9 +272,8 @@ class RawDays:
         later = manifest and manifest.change_mark and manifest.change_mark > mark
         return None if later else claim
 
-    def _prepare(self, claim: Claim, placement: Placement, how: _Days) -> PreparedDay:
+    def _prepare(self, claim: Claim, day: Day, placement: Placement, how: _Days) -> PreparedDay:
         started = time.perf_counter()
-        day = claim.day
         tables, placed = raw_tables(placement, day)
         counts, checks = account(tables, placed)
         if day == UNKNOWN_DAY:

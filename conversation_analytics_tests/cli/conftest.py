@@ -19,12 +19,15 @@ from conversation_analytics_tests.builders import with_messages_by
 
 @dataclass
 class CommandLine:
-    """The command, as run in `folder`."""
+    """The command, as run in `folder`; a backfill makes reports only if they are wanted."""
 
     folder: Path
     monkeypatch: pytest.MonkeyPatch
+    reports: bool = False
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
+        if arguments[0] == "backfill" and not self.reports:
+            arguments += ("--no-reports",)
         return CliRunner().invoke(app, list(arguments), input=stdin, env={"NO_COLOR": "1"})
 
     def json(self, *arguments: str, exit_code: int = 0) -> Any:

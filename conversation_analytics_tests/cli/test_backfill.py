@@ -36,6 +36,7 @@ def test_without_a_range_it_refreshes_the_days_that_have_data(ca: CommandLine) -
         "raw_messages": (3, 12),
         "quarantine": (3, 0),
         "messages": (3, 12),
+        "message_activity": (3, 12),
         "conversations": (3, 6),
         # A label a task for each message and conversation that has one of that task.
         "categories": (3, 12 + 6 + 12 + 6 + 6 + 6 + 6),
@@ -116,6 +117,7 @@ def test_a_failed_day_is_named_and_the_same_command_goes_on(
         "raw_messages": 4,
         "quarantine": 4,
         "messages": 3,
+        "message_activity": 3,
         "conversations": 0,
         "categories": 0,
         "category_summaries": 0,

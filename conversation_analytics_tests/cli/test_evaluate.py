@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from conversation_analytics.categorization.confusion import load_confusion
+from conversation_analytics.categorization.language import LANGUAGE_VERSION
+from conversation_analytics.categorization.sentiment import sentiment_model
+from conversation_analytics.categorization.taxonomy import load_taxonomy
+from conversation_analytics.categorization.taxonomy_labels import taxonomy_labeller
 from conversation_analytics_tests.categorization.examples import rows
 from conversation_analytics_tests.cli.conftest import CommandLine
 
@@ -167,3 +172,52 @@ def test_a_file_that_is_not_there_is_named(ca: CommandLine) -> None:
     result = ca("evaluate", "--data", "none.jsonl", "--task", "intent")
     assert result.exit_code == 2
     assert "none.jsonl" in result.stderr
+
+
+def test_how_labels_are_confused_is_written_as_reports_read_it(ca: CommandLine) -> None:
+    lines = [
+        {"text": "where is it", "label": "status"},
+        {"text": "cancel it", "label": "cancel"},
+        {"text": "refund it", "label": "cancel"},
+        {"text": "nothing said", "label": "oos"},
+    ]
+    written_lines(ca.folder / "data.jsonl", [{"language": "en", **line} for line in lines])
+    (ca.folder / "ours.yaml").write_text(TAXONOMY)
+    file = ca.folder / "confusion.json"
+    arguments = ["--data", "data.jsonl", "--task", "intent", "--taxonomy", "ours.yaml"]
+    ca.json("evaluate", *arguments, "--confusion", str(file))
+    found = load_confusion(file)
+    assert found.labels == ("cancel", "refund", "status", "unknown")
+    assert found.counts.tolist() == [[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    section = load_taxonomy(ca.folder / "ours.yaml").sections["intent"]
+    assert found.model_version == taxonomy_labeller(section).version
+    assert (found.task, found.data) == ("intent", "data.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("task", "version"),
+    [("language", LANGUAGE_VERSION), ("sentiment", sentiment_model().version)],
+)
+def test_a_confusion_names_the_model_that_labels_conversations(
+    ca: CommandLine, task: str, version: str
+) -> None:
+    written_lines(ca.folder / "data.jsonl", [{"text": "it is great, thanks", "label": "positive"}])
+    ca.json("evaluate", "--data", "data.jsonl", "--task", task, "--confusion", "c.json")
+    assert load_confusion(ca.folder / "c.json").model_version == version
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task", "intent", "--folds", "3"], "leave out --train and --folds"),
+        (["--task", "sentiment", "--confusion", "none/c.json"], "none/c.json cannot be written"),
+    ],
+)
+def test_a_confusion_of_nothing_that_labels_conversations_is_refused(
+    ca: CommandLine, arguments: list[str], words: str
+) -> None:
+    written_lines(ca.folder / "data.jsonl", [{"text": "hello", "label": "neutral"}])
+    given = ["--confusion", "c.json", *arguments]
+    result = ca("evaluate", "--data", "data.jsonl", *given)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())

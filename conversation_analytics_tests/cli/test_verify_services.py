@@ -133,7 +133,7 @@ def test_whatever_was_tampered_with_is_named_and_healed(
 ) -> None:
     ca.set(MONGODB_URI=mongod.uri, MONGODB_DATABASE=mongo_database)
     ca.json("backfill")
-    assert ca.json("verify")["compared_rows"] == {"lake": 18 + 30, "mongodb": 9 + 27}
+    assert ca.json("verify")["compared_rows"] == {"lake": 18 + 30 + 6, "mongodb": 9 + 27}
 
     lake = open_lake(load_settings(None))
     path = Path(lake.store.url) / lake.layout.file("messages", date(2024, 1, 1))
@@ -152,6 +152,10 @@ def test_whatever_was_tampered_with_is_named_and_healed(
         ("2024-01-02", "mongodb", "conversation_messages"): {"damaged": ["m2-1"]},
         ("2024-01-03", "lake", "raw_messages"): {"vanished": ["m3-0"]},
         ("2024-01-03", "lake", "messages"): {"changed": ["m3-1"], "vanished": ["m3-0"]},
+        ("2024-01-03", "lake", "message_activity"): {
+            "changed": ["2024-01-03 c3 assistant  "],  # it answers nothing any more
+            "vanished": ["2024-01-03 c3 user  "],
+        },
         ("2024-01-03", "lake", "conversations"): {"changed": ["c3"]},
     }
 

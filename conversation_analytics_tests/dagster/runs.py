@@ -29,6 +29,7 @@ LAKE_ASSETS = (
     "raw_messages",
     "quarantine",
     "messages",
+    "message_activity",
     "conversations",
     "categories",
     "category_summaries",

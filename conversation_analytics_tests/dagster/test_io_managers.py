@@ -11,7 +11,7 @@ import pytest
 from conversation_analytics.assets.lake_tables import LAKE_IO_MANAGER
 from conversation_analytics.build import build_defs
 from conversation_analytics.io_managers.parquet import LakeDays
-from conversation_analytics.storage.layout import MESSAGES_UNIT
+from conversation_analytics.storage.layout import CONVERSATIONS_UNIT
 from conversation_analytics_tests.dagster.runs import DAGSTER_WARNS, Home
 from conversation_analytics_tests.dagster.small_source import FIRST_DAY, SmallSource, day, key
 
@@ -30,8 +30,8 @@ def longest_message(messages: Any) -> None:
     seen.append(messages)
 
 
-@dg.asset(name="messages", partitions_def=PARTITIONS, io_manager_key=LAKE_IO_MANAGER)
-def handmade_messages() -> pa.Table:
+@dg.asset(name="conversations", partitions_def=PARTITIONS, io_manager_key=LAKE_IO_MANAGER)
+def handmade_conversations() -> pa.Table:
     """A user's own making of one of the tables."""
     return seen[0]
 
@@ -39,7 +39,7 @@ def handmade_messages() -> pa.Table:
 def run_asset(home: Home, asset: dg.AssetsDefinition, **how: Any) -> dg.ExecuteInProcessResult:
     resources = build_defs(home.settings).resources or {}
     upstream = dg.AssetSpec("messages", partitions_def=PARTITIONS)
-    assets: list[Any] = [asset] if asset is handmade_messages else [asset, upstream]
+    assets: list[Any] = [asset] if asset is handmade_conversations else [asset, upstream]
     return dg.materialize(
         assets, resources=resources, instance=home.instance, raise_on_error=False, **how
     )
@@ -89,27 +89,27 @@ def test_a_partition_never_made_is_an_error_that_says_so(home: Home) -> None:
 def test_an_asset_that_returns_a_table_is_committed_like_ours(home: Home) -> None:
     SmallSource.with_days(home.source_dir, 1)
     home.run(1)
-    found = home.lake.read_day(MESSAGES_UNIT, day(1))
+    found = home.lake.read_day(CONVERSATIONS_UNIT, day(1))
     assert found is not None
     manifest, tables = found
-    seen.append(tables["messages"].slice(1))
+    seen.append(tables["conversations"].slice(1))
 
-    assert run_asset(home, handmade_messages, partition_key=key(1)).success
+    assert run_asset(home, handmade_conversations, partition_key=key(1)).success
 
-    again = home.lake.read_day(MESSAGES_UNIT, day(1))
+    again = home.lake.read_day(CONVERSATIONS_UNIT, day(1))
     assert again is not None
     assert again[0].epoch == manifest.epoch + 1
-    assert again[1]["messages"].num_rows == 3
-    assert home.metadata("messages", key(1))["dagster/row_count"] == 3
+    assert again[1]["conversations"].num_rows == 1
+    assert home.metadata("conversations", key(1))["dagster/row_count"] == 1
 
 
 def test_a_table_that_does_not_fit_is_refused(home: Home) -> None:
     SmallSource.with_days(home.source_dir, 1)
     home.run(1)
-    before = home.hashes(MESSAGES_UNIT)
-    seen.append(pa.table({"message_id": ["a", "a"]}))
+    before = home.hashes(CONVERSATIONS_UNIT)
+    seen.append(pa.table({"conversation_id": ["a", "a"]}))
 
-    result = run_asset(home, handmade_messages, partition_key=key(1))
+    result = run_asset(home, handmade_conversations, partition_key=key(1))
 
     assert not result.success
-    assert home.hashes(MESSAGES_UNIT) == before
+    assert home.hashes(CONVERSATIONS_UNIT) == before

@@ -71,6 +71,8 @@ def test_a_range_is_one_run_and_every_day_of_every_asset_has_its_own_metadata(ho
         "raw_messages": [4, 4, 9, 4, 4, 4],
         "quarantine": [0] * 6,
         "messages": [4, 4, 9, 4, 4, 4],
+        # A row a conversation and role.
+        "message_activity": [4, 4, 6, 4, 4, 4],
         "conversations": [2, 2, 3, 2, 2, 2],
         "category_summaries": [2, 2, 3, 2, 2, 2],
     }
@@ -132,7 +134,7 @@ def test_ninety_days_that_fail_on_the_fortieth_are_finished_by_a_retry(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SmallSource.with_days(home.source_dir, *range(1, 91))
-    raw_and_messages = LAKE_ASSETS[:4]
+    raw_and_messages = LAKE_ASSETS[:5]
     with monkeypatch.context() as patch:
         fail_on(patch, 40)
         failed = home.run(1, 90, select=raw_and_messages)
@@ -225,7 +227,7 @@ def test_a_changed_message_changes_its_day_only(home: Home) -> None:
     source.write()
 
     home.run(1, 3, select=LAKE_ASSETS[:3])
-    assert home.stale() == {("messages", key(2))}
+    assert home.stale() == {("messages", key(2)), ("message_activity", key(2))}
     home.run(1, 3)
 
     changed = {one for one, version in home.versions().items() if version != before[one]}

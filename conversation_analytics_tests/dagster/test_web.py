@@ -24,6 +24,7 @@ from conversation_analytics_tests.services.mongo_server import Mongod
 pytestmark = pytest.mark.services
 
 ALL_ASSETS = [*LAKE_ASSETS, *(one.asset for one in COLLECTIONS.values())]
+CODE_LOCATION = "__repository__@conversation_analytics.definitions"
 WAIT_SECONDS = 40.0
 
 
@@ -95,7 +96,8 @@ def test_a_person_sees_lineage_and_a_days_metadata_and_launches_a_backfill(
         find(browser, f"//*[contains(text(), '{shown}')]")
     picture(browser, screenshots, "partition")
 
-    browser.get(f"{web.url}/asset-groups")
+    # All assets of the job: those of other grains have other partitions.
+    browser.get(f"{web.url}/locations/{CODE_LOCATION}/jobs/daily")
     click(browser, "//button[contains(., 'Materialize all')]")
     click(browser, "//*[text()='Show all partitions']")
     field = find(browser, "//button[text()='Custom' or .='Custom']/following::input[1]")

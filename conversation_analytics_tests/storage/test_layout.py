@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fnmatch import fnmatch
 
 import pytest
 
+from conversation_analytics.periods import Grain
 from conversation_analytics.schemas import TABLES
 from conversation_analytics.storage.layout import (
+    ALL_DAYS,
+    REPORT_UNITS,
     UNITS,
     UNKNOWN_DAY,
+    USER_ANALYTICS_UNIT,
     Layout,
     Unit,
     claims,
 )
 from conversation_analytics_tests.storage.lake_days import DAY
 
+BY_DAY = [
+    unit
+    for unit in UNITS.values()
+    if unit not in REPORT_UNITS.values() and unit != USER_ANALYTICS_UNIT
+]
 YMD, BY_DATE = Layout("year,month,day"), Layout("date")
 LAYOUTS = pytest.mark.parametrize("layout", [YMD, BY_DATE], ids=["year,month,day", "date"])
 
@@ -43,7 +53,7 @@ def test_rows_without_a_day_lie_at_the_same_depth() -> None:
 
 
 @LAYOUTS
-@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("unit", BY_DAY, ids=lambda unit: unit.name)
 def test_a_key_tells_its_day(layout: Layout, unit: Unit) -> None:
     for day in (DAY, UNKNOWN_DAY):
         assert layout.day_of(layout.manifest(unit, day)) == day
@@ -51,9 +61,37 @@ def test_a_key_tells_its_day(layout: Layout, unit: Unit) -> None:
 
 @LAYOUTS
 @pytest.mark.parametrize(
+    ("grain", "key", "first"),
+    [
+        ("daily", "2024-01-31", date(2024, 1, 31)),
+        ("weekly", "2024-W05", date(2024, 1, 29)),
+        ("monthly", "2024-01", date(2024, 1, 1)),
+    ],
+)
+def test_a_report_lies_under_its_period_and_its_key_tells_the_first_day(
+    layout: Layout, grain: Grain, key: str, first: date
+) -> None:
+    unit = REPORT_UNITS[grain]
+    folder = f"analytics_reports/{grain}/{key}/"
+    assert layout.file(unit.tables[0].name, DAY) == f"{folder}figures.parquet"
+    assert layout.document(unit, DAY, "report.json") == f"{folder}report.json"
+    assert layout.day_of(layout.manifest(unit, DAY)) == first
+
+
+def test_what_is_made_of_all_days_lies_beside_what_it_is_made_of() -> None:
+    assert YMD.file("user_analytics", ALL_DAYS) == "user_analytics/user_analytics.parquet"
+    assert YMD.day_of(YMD.manifest(USER_ANALYTICS_UNIT, ALL_DAYS)) is None
+    assert YMD.file("user_days", DAY).startswith("user_analytics/year=2024/")
+
+
+@LAYOUTS
+@pytest.mark.parametrize(
     "key",
     [
         "conversations/_manifest.json",
+        "analytics_reports/daily/2024-01/_manifest.json",
+        "analytics_reports/yearly/2024/_manifest.json",
+        "analytics_reports/_manifest.json",
         "conversations/year=2024/month=13/day=01/_manifest.json",
         "conversations/date=2024-13-01/_manifest.json",
         "conversations/year=2024/_manifest.json",
