@@ -20,6 +20,7 @@ from conversation_analytics.assets.partitions import daily_partitions
 from conversation_analytics.assets.report_tables import report_assets
 from conversation_analytics.assets.translation_tables import translation_assets
 from conversation_analytics.checks.agreement import agreement_check
+from conversation_analytics.checks.alerts import alert_checks
 from conversation_analytics.io_managers.parquet import ParquetIOManager
 from conversation_analytics.jobs import (
     daily_job,
@@ -88,7 +89,7 @@ def build_defs(
     maintenance = maintenance_job(settings, resources, assets)
     return dg.Definitions(
         assets=[*assets, taxonomy, found],
-        asset_checks=[agreement_check(settings, partitions)],
+        asset_checks=[agreement_check(settings, partitions), *alert_checks(settings)],
         jobs=[
             daily,
             *report_jobs.values(),

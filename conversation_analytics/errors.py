@@ -29,6 +29,7 @@
     │   ├── DifyRunUnfinished    the run was started, and its result is not there yet
     │   └── DifyOutcomeUnknown   whether a run was started cannot be told
     ├── PeriodInvalid            a grain or the key of a period is not one
+    ├── AlertsInvalid            the file of alert rules has mistakes
     ├── DataCheckFailed          a blocking check refused a day's rows
     └── MassDeletion             more rows would vanish at once than is allowed
 
@@ -187,6 +188,10 @@ class DifyOutcomeUnknown(DifyError):
 
 class PeriodInvalid(ConversationAnalyticsError):
     """A grain of reports or the key of a period is not one."""
+
+
+class AlertsInvalid(ConversationAnalyticsError):
+    """The file of alert rules has mistakes; names each with its line."""
 
 
 class DataCheckFailed(ConversationAnalyticsError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -63,36 +64,34 @@ class LogNotifier:
         logger.error("%s", run, extra={"failed_run": asdict(run)})
 
 
-class WebhookNotifier:
-    """Posts the run as JSON to an address, with ``text`` for what shows one line only.
+class Webhook:
+    """An address that JSON is posted to.
 
     Args:
         url: the address; a secret, because whoever knows such an address can post to it.
         pause: seconds before the second try, doubling after that.
+        timeout: seconds that connecting may take, and each wait for an answer.
     """
 
-    def __init__(self, url: str, *, pause: float = _PAUSE_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, pause: float = _PAUSE_SECONDS, timeout: float = _TIMEOUT_SECONDS
+    ) -> None:
         self._url = url
         self._pause = pause
+        self._timeout = timeout
 
-    def notify(self, run: FailedRun) -> None:
-        """See `Notifier`."""
+    def post(self, body: Mapping[str, object]) -> str:
+        """Post, if need be a few times; what went wrong, without the address, or nothing."""
         problem = ""
         for attempt in range(_TRIES):
             if attempt:
                 time.sleep(self._pause * 2 ** (attempt - 1))
-            problem = self._post({"text": str(run), **asdict(run)})
+            problem = self._post(body)
             if not problem:
-                return
-        logger.error(
-            "ALERT_WEBHOOK_URL could not be told that run %s failed: %s (%s tries)",
-            run.run_id,
-            problem,
-            _TRIES,
-        )
+                return ""
+        return f"{problem} ({_TRIES} tries)"
 
-    def _post(self, body: dict[str, object]) -> str:
-        """Post once; what went wrong, without the address."""
+    def _post(self, body: Mapping[str, object]) -> str:
         import urllib3
 
         try:
@@ -101,18 +100,41 @@ class WebhookNotifier:
                 self._url,
                 body=orjson.dumps(body),
                 headers={"content-type": "application/json"},
-                timeout=_TIMEOUT_SECONDS,
+                timeout=self._timeout,
                 redirect=False,
                 retries=False,
+                preload_content=False,
             )
         except urllib3.exceptions.HTTPError as error:
             return type(error).__name__
+        answer.close()  # nothing in the body matters, however long it is
         return "" if 200 <= answer.status < 300 else f"it answered {answer.status}"
+
+
+class WebhookNotifier:
+    """Posts the run as JSON to an address, with ``text`` for what shows one line only."""
+
+    def __init__(self, webhook: Webhook) -> None:
+        self._webhook = webhook
+
+    def notify(self, run: FailedRun) -> None:
+        """See `Notifier`."""
+        problem = self._webhook.post({"text": str(run), **asdict(run)})
+        if problem:
+            logger.error(
+                "ALERT_WEBHOOK_URL could not be told that run %s failed: %s", run.run_id, problem
+            )
+
+
+def webhook(settings: Settings) -> Webhook | None:
+    """The address that ALERT_WEBHOOK_URL names, if any."""
+    url = settings.alert_webhook_url
+    return Webhook(url.get_secret_value()) if url else None
 
 
 def notifiers(settings: Settings) -> list[Notifier]:
     """Everyone whom the settings want to hear of failed runs."""
     found: list[Notifier] = [LogNotifier()]
-    if settings.alert_webhook_url:
-        found.append(WebhookNotifier(settings.alert_webhook_url.get_secret_value()))
+    if hook := webhook(settings):
+        found.append(WebhookNotifier(hook))
     return found

@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     max_retries: int = Field(5, ge=0, le=20)
     retry_delay: float = Field(1.0, ge=0, le=3_600, description="seconds before the first retry")
 
+    alerts_file: Path | None = None
     alert_webhook_url: SecretStr | None = None
     run_retention_days: int = Field(90, ge=1, le=3_650)
 

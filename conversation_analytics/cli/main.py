@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from conversation_analytics import __version__
+from conversation_analytics.cli.alerts import alerts_app
 from conversation_analytics.cli.backfill import backfill
 from conversation_analytics.cli.categories import categories_app
 from conversation_analytics.cli.categorize import categorize
@@ -60,6 +61,7 @@ app.command()(sync)
 app.command()(status)
 app.command()(verify)
 app.add_typer(report_app, name="report")
+app.add_typer(alerts_app, name="alerts")
 app.command()(doctor)
 app.command()(categorize)
 app.add_typer(categories_app, name="categories")

@@ -35,6 +35,7 @@ SYNC_FOLDER = "_sync/"
 TAXONOMIES_FOLDER = "_taxonomies/"
 TOPICS_FOLDER = "_topics/"
 DIFY_FOLDER = "_dify/"
+ALERTS_FOLDER = "_alerts/"
 
 # Rows whose day cannot be told are kept beside the days, under the same depth of folders.
 UNKNOWN_DAY: Literal["unknown"] = "unknown"

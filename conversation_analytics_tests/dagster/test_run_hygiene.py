@@ -16,7 +16,7 @@ from conversation_analytics.errors import SourceAccessDenied
 from conversation_analytics.retention import forget_runs
 from conversation_analytics_tests.dagster.following import Following, fail_on, following
 from conversation_analytics_tests.dagster.runs import DAGSTER_WARNS, LAKE_ASSETS
-from conversation_analytics_tests.test_notifications import SECRET, Hook, hook
+from conversation_analytics_tests.services.webhook import SECRET, Hook, hook
 
 pytestmark = pytest.mark.filterwarnings(DAGSTER_WARNS)
 

@@ -20,7 +20,7 @@ from conversation_analytics_tests.dagster.small_source import day, key
 from conversation_analytics_tests.dagster.web import Web, start_dagster
 from conversation_analytics_tests.services.browser import open_browser
 from conversation_analytics_tests.services.nocodb_server import NocoDB
-from conversation_analytics_tests.test_notifications import Hook, hook
+from conversation_analytics_tests.services.webhook import Hook, hook
 
 pytestmark = pytest.mark.services
 
