@@ -30,6 +30,8 @@
     │   └── DifyOutcomeUnknown   whether a run was started cannot be told
     ├── PeriodInvalid            a grain or the key of a period is not one
     ├── AlertsInvalid            the file of alert rules has mistakes
+    ├── RequestRefused           a request to the API is not answered; says why
+    ├── KeysUnusable             the file of API keys cannot be used
     ├── DataCheckFailed          a blocking check refused a day's rows
     └── MassDeletion             more rows would vanish at once than is allowed
 
@@ -192,6 +194,14 @@ class PeriodInvalid(ConversationAnalyticsError):
 
 class AlertsInvalid(ConversationAnalyticsError):
     """The file of alert rules has mistakes; names each with its line."""
+
+
+class RequestRefused(ConversationAnalyticsError):
+    """A request to the API is not answered; says why, and what would be."""
+
+
+class KeysUnusable(ConversationAnalyticsError):
+    """The file of API keys is damaged, or others may read it."""
 
 
 class DataCheckFailed(ConversationAnalyticsError):

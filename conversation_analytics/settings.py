@@ -124,6 +124,14 @@ class Settings(BaseSettings):
     max_retries: int = Field(5, ge=0, le=20)
     retry_delay: float = Field(1.0, ge=0, le=3_600, description="seconds before the first retry")
 
+    api_keys_file: Path = Path("data/api_keys.json")
+    api_rate_limit: str = "600/minute"
+    api_max_requests: int = Field(64, ge=1, le=10_000)
+    api_timeout: float = Field(10, ge=0.1, le=600, description="seconds")
+    api_export_timeout: float = Field(1_800, ge=1, le=86_400, description="seconds")
+    api_idle_timeout: float = Field(20, ge=0.1, le=600, description="seconds")
+    api_cache_mb: int = Field(256, ge=0, le=1_000_000)
+
     alerts_file: Path | None = None
     alert_webhook_url: SecretStr | None = None
     run_retention_days: int = Field(90, ge=1, le=3_650)
@@ -185,6 +193,13 @@ class Settings(BaseSettings):
     def _is_secret_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.match(r"https?://[^/\s]+", value.get_secret_value()):
             raise ValueError("must be a URL that starts with http:// or https://")
+        return value
+
+    @field_validator("api_rate_limit")
+    @classmethod
+    def _is_rate(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d{0,6}/(second|minute|hour)", value):
+            raise ValueError("must be a number of requests and a time, such as 600/minute")
         return value
 
     @field_validator("dify_translate_version", "dify_categorize_version")

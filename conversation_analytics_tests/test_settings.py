@@ -109,6 +109,12 @@ WRONG = [
     ("MAX_RETRIES", "21", "less than or equal to 20"),
     ("MAX_RETRIES", "2.5", "must be a whole number"),
     ("RETRY_DELAY", "slow", "must be a number"),
+    ("API_RATE_LIMIT", "lots", "must be a number of requests and a time"),
+    ("API_MAX_REQUESTS", "0", "greater than or equal to 1"),
+    ("API_TIMEOUT", "0", "greater than or equal to 0.1"),
+    ("API_EXPORT_TIMEOUT", "nan", "or equal to"),
+    ("API_IDLE_TIMEOUT", "601", "less than or equal to 600"),
+    ("API_CACHE_MB", "-1", "greater than or equal to 0"),
     ("RUN_RETENTION_DAYS", "0", "greater than or equal to 1"),
     ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
 ]
@@ -145,6 +151,7 @@ FREE_TEXT = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_REGION",
+    "API_KEYS_FILE",
     "PARQUET_BASE_DIR",
     "LOG_FILE",
 }

@@ -12,6 +12,7 @@ import typer
 
 from conversation_analytics import __version__
 from conversation_analytics.cli.alerts import alerts_app
+from conversation_analytics.cli.api import api_app
 from conversation_analytics.cli.backfill import backfill
 from conversation_analytics.cli.categories import categories_app
 from conversation_analytics.cli.categorize import categorize
@@ -67,3 +68,4 @@ app.command()(categorize)
 app.add_typer(categories_app, name="categories")
 app.add_typer(topics_app, name="topics")
 app.command()(evaluate)
+app.add_typer(api_app, name="api")

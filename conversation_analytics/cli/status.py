@@ -15,10 +15,10 @@ from conversation_analytics.cli.output import (
     show_json,
     show_table,
 )
-from conversation_analytics.cli.sync import words_of
+from conversation_analytics.sync.words import words_of
 
 if TYPE_CHECKING:
-    from conversation_analytics.cli.day_states import DayState
+    from conversation_analytics.sync.day_states import DayState
 
 _SHOWN_DAYS = 31
 _ERROR_CHARACTERS = 40
@@ -33,7 +33,7 @@ def status(
 
     Exit status 1 if anything is.
     """
-    from conversation_analytics.cli.day_states import lake_state, totals
+    from conversation_analytics.sync.day_states import lake_state, totals
 
     settings = read_settings()
     begin, end = day_option("--from", first), day_option("--to", last)

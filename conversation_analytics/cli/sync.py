@@ -15,6 +15,7 @@ from conversation_analytics.cli.output import (
     show_json,
     show_table,
 )
+from conversation_analytics.sync.words import words_of
 
 if TYPE_CHECKING:
     from conversation_analytics.cli.syncing import Synced
@@ -64,8 +65,3 @@ def _show(synced: Synced, *, dry_run: bool) -> None:
     elif synced.left and not dry_run:
         days = ", ".join(str(one.day) for one in synced.left)
         say(f"Still behind: {days}. Give the same command again once the cause is gone.")
-
-
-def words_of(reasons: dict[str, int]) -> str:
-    """Reasons with their numbers of rows, for people."""
-    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))

@@ -36,7 +36,7 @@ class PendingDay:
     problems: tuple[str, ...] = ()
 
 
-def pending_days(lake: Lake, records: Records | None) -> list[PendingDay]:
+def pending_days(lake: Lake, records: Records | None, *, settle: bool = True) -> list[PendingDay]:
     """The days with a token that is not satisfied, in order, ``unknown`` last.
 
     A token is satisfied when the raw day was read after it was written and everything derived
@@ -45,6 +45,7 @@ def pending_days(lake: Lake, records: Records | None) -> list[PendingDay]:
     Args:
         lake: the lake.
         records: MongoDB's complete days by unit, null without MongoDB.
+        settle: whether to remove them; someone who only looks leaves the lake as it is.
 
     Raises:
         StorageError: the lake cannot be read.
@@ -61,13 +62,13 @@ def pending_days(lake: Lake, records: Records | None) -> list[PendingDay]:
             problems += mongo_problems(day, here, records)[1]
         if open_ or problems:
             found.append(_pending(lake, day, open_ or names[day], problems))
-        else:
+        elif settle:
             lake.pending.settle(names[day])
     if UNKNOWN_DAY in names:
         unplaced = names[UNKNOWN_DAY]
         if unsatisfied(unplaced, lake.manifest(UNPLACED, UNKNOWN_DAY)):
             found.append(_pending(lake, UNKNOWN_DAY, unplaced, []))
-        else:
+        elif settle:
             lake.pending.settle(unplaced)
     return found
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from conversation_analytics.cli.sync import words_of
 from conversation_analytics.schemas import QUARANTINE, RAW_CONVERSATIONS, RAW_MESSAGES
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.failed import FailedDays, Failure
@@ -33,6 +32,7 @@ from conversation_analytics.storage.layout import (
 )
 from conversation_analytics.storage.manifest import Manifest
 from conversation_analytics.sync.pending import pending_days
+from conversation_analytics.sync.words import words_of
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,16 @@ class _Open:
     errors: Mapping[Place, str]
 
 
-def lake_state(settings: Settings, first: date | None, last: date | None) -> LakeState:
+def lake_state(
+    settings: Settings, first: date | None, last: date | None, *, settle: bool = True
+) -> LakeState:
     """The states of the lake's days from `first` to `last`.
+
+    Args:
+        settings: the settings.
+        first: first day, null for the first there is.
+        last: last day, null for the last there is.
+        settle: whether tokens of days that are up to date are removed on the way.
 
     Raises:
         StorageError: the lake or MongoDB cannot be read.
@@ -121,7 +129,7 @@ def lake_state(settings: Settings, first: date | None, last: date | None) -> Lak
     if read_identity(lake.store) is not None:
         _same_meaning(settings, lake)
     records = mongo_records(settings)
-    pending = {one.day: one.reasons for one in pending_days(lake, records)}
+    pending = {one.day: one.reasons for one in pending_days(lake, records, settle=settle)}
     open_ = _Open(pending, _errors(lake))
     committed = {day for unit in (RAW, *DERIVED) for day in lake.days(unit)}
     known = committed | {day for day in (*open_.pending, *open_.errors) if day != UNKNOWN_DAY}

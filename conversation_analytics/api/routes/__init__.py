@@ -1,0 +1,1 @@
+"""Routes, thin: parameters in, what the readers find out."""
