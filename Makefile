@@ -14,7 +14,7 @@ export UV_COMPILE_BYTECODE := 1
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-dify test suite check chaos lint dev bench docs lock clean
+.PHONY: help demo demo-dify test suite check chaos lint dev serve bench docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ demo-dify: $(VENV)/installed-dev ## the same with translations and labels by wor
 dev: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml ## open the Dagster UI on the same data
 	@$(BIN)/dagster instance migrate >/dev/null 2>&1 || true
 	$(BIN)/dagster dev -w workspace.yaml
+
+serve: $(VENV)/installed ## serve the dashboard and the REST API over the same data, on this machine only
+	@$(BIN)/conversation-analytics api serve --open
 
 # Checking types takes a minute of one processor, and tests now and then wait for servers.
 test: $(VENV)/installed-dev ## run every check and every test, with the real services they need

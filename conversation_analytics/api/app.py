@@ -16,6 +16,10 @@ from starlette.responses import Response
 
 from conversation_analytics import __version__
 from conversation_analytics.api.access import refuse_unscoped, scope_of
+from conversation_analytics.api.dashboard.door import Door
+from conversation_analytics.api.dashboard.routes import ROUTERS as DASHBOARD
+from conversation_analytics.api.dashboard.routes import page_routes
+from conversation_analytics.api.dashboard.state import Dashboard
 from conversation_analytics.api.envelope import Envelope
 from conversation_analytics.api.gate import Gate
 from conversation_analytics.api.problems import SCHEMA, Problem, invalid
@@ -66,11 +70,13 @@ def create_app(settings: Settings, *, is_open: bool = False) -> FastAPI:
         exception_handlers={RequestValidationError: _invalid, HTTPException: _http_error},
     )
     app.state.services = services
-    refuse_unscoped(routes())
-    for router in _ROUTERS:
+    app.state.dashboard = Dashboard(services)
+    refuse_unscoped([*routes(), *page_routes()])
+    for router in (*_ROUTERS, *DASHBOARD):
         app.include_router(router)
     # The one added last is the outermost.
     app.add_middleware(Gate, settings=settings, ring=services.ring, is_open=is_open)
+    app.add_middleware(Door, sessions=app.state.dashboard.sessions, is_open=is_open)
     app.add_middleware(Envelope, telemetry=services.telemetry)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

@@ -100,14 +100,14 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id
-            for name, value in _HEADERS.items():
-                headers[name] = value
-            for name, value in _PRIVATE.items():
+            for name, value in {**_HEADERS, **_PRIVATE}.items():
                 headers.setdefault(name, value)
         elif self.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
 
     async def refuse(self, problem: Problem, scope: Scope, receive: Receive) -> None:
-        """Answer with a problem."""
-        await problem.response(self.request_id)(scope, receive, self.send)
+        """Answer with a problem: as a page, if what asks shows pages."""
+        as_page = scope["state"].get("refusal")
+        answer = as_page(problem, scope) if as_page else problem.response(self.request_id)
+        await answer(scope, receive, self.send)

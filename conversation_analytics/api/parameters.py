@@ -70,6 +70,7 @@ class ConversationFilters(Range):
     user: Values = _values("User id.", "user-000017")
     language: Values = _values("Language: the label, else as declared.", "th")
     topic: Values = _values("Topic, one of all the conversation is about.", "billing")
+    main_topic: Values = _values("Topic that the conversation is mainly about.", "billing")
     intent: Values = _values("Main intent.", "refund_request")
     sentiment: Values = _values("Sentiment.", "negative")
     channel: Values = _values("Channel.", "web")

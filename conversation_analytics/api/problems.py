@@ -26,6 +26,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "unknown-key": (401, "The API key is not valid"),
     "missing-scope": (403, "The API key lacks a scope"),
     "foreign-host": (403, "The host name is not this machine's"),
+    "foreign-form": (403, "The form was sent by another site"),
     "not-found": (404, "There is nothing here"),
     "no-conversation": (404, "There is no such conversation"),
     "no-report": (404, "There is no such report"),

@@ -28,6 +28,7 @@ _TEXT_SECONDS = 0.5
 _VALUES = {
     "user": "c.user_id",
     "language": "coalesce(c.categories.language, c.language)",
+    "main_topic": "c.categories.topic",
     "intent": "c.categories.intent",
     "sentiment": "c.categories.sentiment",
     "channel": "c.channel",

@@ -36,7 +36,7 @@ def serve(
         bool, typer.Option("--open", help="Ask for no key; on this machine's own address only.")
     ] = False,
 ) -> None:
-    """Serve the REST API until it is interrupted."""
+    """Serve the dashboard and the REST API until it is interrupted."""
     from conversation_analytics.api.app import create_app
     from conversation_analytics.api.keys import KeyFile
     from conversation_analytics.api.server import server
@@ -49,7 +49,9 @@ def serve(
         )
     if not is_open and KeyFile(settings.api_keys_file).read() is None:
         say("note: there are no keys yet; `conversation-analytics api keys create` makes one")
-    say(f"http://{f'[{host}]' if ':' in host else host}:{port}/api/v1/health")
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    say(f"{base}/dashboard")
+    say(f"{base}/api/v1/health")
     running = server(create_app(settings, is_open=is_open), settings, host=host, port=port)
     running.run()
     if not running.started:

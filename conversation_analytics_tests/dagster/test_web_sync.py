@@ -125,7 +125,8 @@ def test_an_edit_is_in_its_day_by_itself_and_dagster_shows_it(
 
 
 def test_a_run_that_fails_is_posted_by_the_daemon(live: Live) -> None:
-    backfill = live.web.launch_backfill(["messages"], [key(20)])  # has no raw rows to be made of
+    made = ["messages", "message_activity"]
+    backfill = live.web.launch_backfill(made, [key(20)])  # has no raw rows to be made of
 
     assert live.web.wait_for_backfill(backfill) == "COMPLETED_FAILED"
 
