@@ -11,7 +11,7 @@ import time
 from benchmarks.harness import machine, progress
 from benchmarks.page import PAGE, written
 
-NAMES = ("nocodb", "files", "mongo", "pool", "labels", "sync", "dify")
+NAMES = ("nocodb", "files", "mongo", "pool", "labels", "sync", "dify", "reports", "api")
 
 
 def main() -> int:

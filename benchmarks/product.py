@@ -87,7 +87,7 @@ def all_days(overrides: dict[str, Any], days: int) -> dict[str, float]:
             for how in (MESSAGES_DERIVATION, CONVERSATIONS_DERIVATION):
                 started = time.perf_counter()
                 stream = DerivedDays(settings, lake, how, day_range(days), _request(), runner)
-                _commit(lake, stream)
+                commit(lake, stream)
                 seconds[how.unit.name] = time.perf_counter() - started
         finally:
             runner.close()
@@ -131,7 +131,7 @@ def categories(overrides: dict[str, Any], days: int) -> float:
     try:
         for some in (settings.processing_threads, days):
             started = time.perf_counter()
-            _commit(lake, DerivedDays(settings, lake, how, day_range(some), _request(), runner))
+            commit(lake, DerivedDays(settings, lake, how, day_range(some), _request(), runner))
     finally:
         runner.close()
     return time.perf_counter() - started
@@ -152,10 +152,10 @@ def refresh(
     lake, opened, runner = open_lake(settings), open_source(settings), runner_for(settings)
     request = replace(_request(), whole=whole, merge=merge)
     try:
-        _commit(lake, RawDays(settings, lake, opened, days, request, runner))
+        commit(lake, RawDays(settings, lake, opened, days, request, runner))
         told = (categories_derivation(settings, lake), translations_derivation(settings, _nobody))
         for how in (MESSAGES_DERIVATION, CONVERSATIONS_DERIVATION, *told):
-            _commit(lake, DerivedDays(settings, lake, how, days, request, runner))
+            commit(lake, DerivedDays(settings, lake, how, days, request, runner))
     finally:
         opened.source.close()
         runner.close()
@@ -164,12 +164,13 @@ def refresh(
 def _commit_raw(settings: Settings, lake: Lake, days: Sequence[date], runner: Runner) -> None:
     opened = open_source(settings)
     try:
-        _commit(lake, RawDays(settings, lake, opened, days, _request(), runner))
+        commit(lake, RawDays(settings, lake, opened, days, _request(), runner))
     finally:
         opened.source.close()
 
 
-def _commit(lake: Lake, stream: Iterable[DayItem]) -> None:
+def commit(lake: Lake, stream: Iterable[DayItem]) -> None:
+    """Commit days, none of which may fail."""
     failed = failures(commit_days(lake, stream))
     if failed:
         raise RuntimeError(f"days failed: {failed}")
