@@ -32,7 +32,7 @@ def breakdowns(figures: pa.Table, dimensions: Sequence[str]) -> Document:
             rows.setdefault((row["dimension"], row["value"]), []).append(row)
     found: Document = {dimension: [] for dimension in dimensions}
     for (dimension, value), own in rows.items():
-        users = max(row["users"] for row in own)
+        users = _users(own)
         found[dimension].append({"value": value, "users": users, "metrics": _metrics(own)})
     for entries in found.values():
         entries.sort(key=_by_size)
@@ -74,6 +74,13 @@ def restatement(
         "changes": changes[:MOST_CHANGES],
         "changes_left_out": max(0, len(changes) - MOST_CHANGES),
     }
+
+
+def _users(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Those of a value's conversations; where none started in the period, of its messages."""
+    of = {row["metric"]: row["users"] for row in rows}
+    found: int = of["conversations"] or of["messages"]
+    return found
 
 
 def _by_key(figures: pa.Table) -> dict[tuple[Any, ...], float | None]:

@@ -247,3 +247,17 @@ def test_a_manifest_names_all_that_a_report_was_made_of(lake: ReportedLake) -> N
     }
     own = lake.manifest(CONVERSATIONS_UNIT.name, TUESDAY)
     assert manifest.inputs["conversations@2024-01-02"] == own.content_hash
+
+
+def test_a_value_tells_the_users_of_its_conversations_or_else_of_its_messages(
+    lake: ReportedLake,
+) -> None:
+    lake.add(talk("c9", "2024-01-01T23:59:40", user="u9", answered="2024-01-03T00:00:10"))
+    lake.run(MONDAY)
+    lake.report()
+    found = {day: lake.read(day)["breakdowns"]["channel"] for day in (MONDAY, WEDNESDAY)}
+    assert [(one["value"], one["users"]) for one in found[MONDAY]] == [("web", 2)]
+    # One conversation started on Wednesday, of u1; a message of that of u9 was made then, too.
+    assert [(one["value"], one["users"]) for one in found[WEDNESDAY]] == [("web", 1)]
+    of_model = {one["value"]: one for one in lake.read(WEDNESDAY)["breakdowns"]["model"]}
+    assert of_model["m"]["users"] == 1
