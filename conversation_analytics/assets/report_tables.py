@@ -15,7 +15,11 @@ from conversation_analytics.checks.blocking import blocking_checks
 from conversation_analytics.checks.completeness import completeness_checks
 from conversation_analytics.io_managers.day_stream import DayStream
 from conversation_analytics.io_managers.metadata import column_schema, day_metadata
-from conversation_analytics.io_managers.retries import retried_if_unavailable, step_retries
+from conversation_analytics.io_managers.retries import (
+    retried_if_unavailable,
+    step_retries,
+    to_be_retried,
+)
 from conversation_analytics.partitions import DayCalendar, day_key, parse_day
 from conversation_analytics.periods import GRAINS, Grain, period_of
 from conversation_analytics.resources.lake import LakeResource
@@ -107,7 +111,7 @@ def _reports(
 
 
 def _users(settings: Settings) -> dg.AssetsDefinition:
-    schema = USER_ANALYTICS
+    schema, retries = USER_ANALYTICS, step_retries(settings)
 
     @dg.asset(
         name=schema.name,
@@ -125,15 +129,18 @@ def _users(settings: Settings) -> dg.AssetsDefinition:
         from conversation_analytics.reports.catalogue import Catalogue
         from conversation_analytics.reports.user_states import refreshed_users
 
-        with retried_if_unavailable(context, step_retries(settings)):
+        with retried_if_unavailable(context, retries):
             opened = lake.open()
             items = refreshed_users(opened, Catalogue.read(opened), request_of(context))
             reports = list(commit_days(opened, items, run_id=context.run.run_id))
         failed = [report for report in reports if report.outcome == "failed"]
         if failed:
-            raise dg.Failure(
+            failure = dg.Failure(
                 f"{len(failed)} of {len(reports)} states failed; the first: {failed[0].error}"
             )
+            if any(report.transient for report in failed):
+                raise to_be_retried(context, retries, failure) from failure
+            raise failure
         whole = reports[-1]
         metadata = {
             **day_metadata(opened, schema, whole),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics import __version__
-from conversation_analytics.errors import ConversationAnalyticsError, TornDay
+from conversation_analytics.errors import TRANSIENT, ConversationAnalyticsError, TornDay
 from conversation_analytics.reports.catalogue import Catalogue
 from conversation_analytics.reports.users import user_analytics, user_days, users_changed
 from conversation_analytics.schemas import (
@@ -38,6 +38,8 @@ from conversation_analytics.storage.layout import (
     MESSAGES_UNIT,
     USER_ANALYTICS_UNIT,
     USER_DAYS_UNIT,
+    Place,
+    Unit,
 )
 from conversation_analytics.storage.manifest import Manifest
 
@@ -126,7 +128,7 @@ def _prepared_day(
             tables[schema.name] = found[1][schema.name] if found else schema.empty().select(names)
         states = user_days(**tables)
     except ConversationAnalyticsError as error:
-        return FailedDay(USER_DAYS_UNIT.name, day, str(error))
+        return _failed(USER_DAYS_UNIT, day, error)
     return prepare(
         claim,
         {USER_DAYS.name: states},
@@ -156,7 +158,7 @@ def _all_users(
         else:
             users = user_analytics(_read_states(lake, states))
     except ConversationAnalyticsError as error:
-        return FailedDay(unit.name, ALL_DAYS, str(error))
+        return _failed(unit, ALL_DAYS, error)
     behind = sorted(catalogue.inconsistent & set(states))
     words = ", ".join(map(str, behind[:5]))
     return prepare(
@@ -170,6 +172,10 @@ def _all_users(
         code_version=__version__,
         note=f"{len(behind)} day(s) are as they were before: {words}" if behind else "",
     )
+
+
+def _failed(unit: Unit, day: Place, error: ConversationAnalyticsError) -> FailedDay:
+    return FailedDay(unit.name, day, str(error), transient=isinstance(error, TRANSIENT))
 
 
 def _known(there: Manifest, inputs: Mapping[str, str], changed: Mapping[date, _Before]) -> bool:

@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 
 from conversation_analytics.build import build_defs
+from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.periods import Grain
+from conversation_analytics.reports import user_states
 from conversation_analytics.settings import Settings, load_settings
 from conversation_analytics.storage.layout import CONVERSATIONS_UNIT
 from conversation_analytics.storage.mongo import connect
@@ -200,3 +202,20 @@ def test_mongodb_has_every_report_and_every_user(
         == 2
     )
     assert database["user_analytics"].count_documents({}) == 3
+
+
+def test_users_are_summed_up_again_by_itself_where_the_store_was_away(
+    lake: ReportedLake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = user_states.user_days, []
+
+    def away_at_first(**tables: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreUnavailable("the store is away")
+        return real(**tables)
+
+    monkeypatch.setattr(user_states, "user_days", away_at_first)
+
+    assert run(lake, instance, "daily", "2024-01-01", retry_delay=0, max_retries=1).success
+    assert len(tries) == 3  # Monday twice, and Tuesday
