@@ -15,7 +15,12 @@ from selenium.webdriver import Remote
 from conversation_analytics.reports.page.render import render
 from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics_tests.reports import documents
-from conversation_analytics_tests.services.browser import devtools, open_browser
+from conversation_analytics_tests.services.browser import (
+    WIDTHS,
+    devtools,
+    look_like,
+    open_browser,
+)
 from conversation_analytics_tests.services.install import axe_script
 
 pytestmark = pytest.mark.services
@@ -28,7 +33,6 @@ PAGES = {
     "restated": (documents.restated(), documents.history(6)),
     "hostile": (documents.hostile(), []),
 }
-WIDTHS = {"phone": 360, "desk": 1280}
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +64,7 @@ def browser() -> Iterator[Remote]:
 def opened(
     browser: Remote, page: Path, width: str = "desk", scheme: str = "light", media: str = "screen"
 ) -> None:
-    devtools(
-        browser,
-        "Emulation.setDeviceMetricsOverride",
-        width=WIDTHS[width],
-        height=900,
-        deviceScaleFactor=1,
-        mobile=width == "phone",
-    )
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    devtools(browser, "Emulation.setEmulatedMedia", media=media, features=features)
+    look_like(browser, width, scheme, media)
     browser.get(page.as_uri())
 
 

@@ -37,10 +37,27 @@ FLAGS = (
 START_SECONDS = 60.0
 PAGE_LOAD_SECONDS = 60
 
+WIDTHS = {"phone": 360, "desk": 1280}
+"""Pixels of the screens that pages are looked at on."""
+
 
 def devtools(driver: Remote, command: str, **parameters: Any) -> Any:
     """Send a command of the Chrome DevTools protocol; give its result."""
     return driver.execute("executeCdpCommand", {"cmd": command, "params": parameters})["value"]
+
+
+def look_like(driver: Remote, width: str, scheme: str, media: str) -> None:
+    """Have pages shown as on a screen of `WIDTHS`, in ``light`` or ``dark``, or as in print."""
+    devtools(
+        driver,
+        "Emulation.setDeviceMetricsOverride",
+        width=WIDTHS[width],
+        height=900,
+        deviceScaleFactor=1,
+        mobile=width == "phone",
+    )
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    devtools(driver, "Emulation.setEmulatedMedia", media=media, features=features)
 
 
 @contextmanager

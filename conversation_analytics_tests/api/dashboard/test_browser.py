@@ -19,7 +19,12 @@ from conversation_analytics.api.keys import Scope
 from conversation_analytics.settings import Settings
 from conversation_analytics_tests.api.dashboard.lake import ANGRY
 from conversation_analytics_tests.api.lake import make_keys, on_a_socket
-from conversation_analytics_tests.services.browser import devtools, open_browser
+from conversation_analytics_tests.services.browser import (
+    WIDTHS,
+    devtools,
+    look_like,
+    open_browser,
+)
 from conversation_analytics_tests.services.install import axe_script
 
 pytestmark = pytest.mark.services
@@ -40,7 +45,6 @@ PAGES = {
     "no report": "?grain=weekly&period=2024-W07",
     "problem": "/conversations/nobody",
 }
-WIDTHS = {"phone": 360, "desk": 1280}
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +63,7 @@ def at(shown: Settings) -> Iterator[str]:
 def opened(
     browser: Remote, address: str, width: str = "desk", scheme: str = "light", media: str = "screen"
 ) -> None:
-    devtools(
-        browser,
-        "Emulation.setDeviceMetricsOverride",
-        width=WIDTHS[width],
-        height=900,
-        deviceScaleFactor=1,
-        mobile=width == "phone",
-    )
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    devtools(browser, "Emulation.setEmulatedMedia", media=media, features=features)
+    look_like(browser, width, scheme, media)
     browser.get(address)
 
 
