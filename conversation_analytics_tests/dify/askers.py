@@ -14,11 +14,20 @@ from typing import Any
 from conversation_analytics.dify.asking import PaidAsker
 from conversation_analytics.dify.questions import Question, Reply, Unanswered
 from conversation_analytics.dify.runs import WorkflowRun
+from conversation_analytics.storage import failpoints
 from conversation_analytics.storage.encoding import digest
 from conversation_analytics_tests.dify.clients import client_of
 from conversation_analytics_tests.services.dify_contract import App, DifyContract
 
 WORKFLOW = "echo-1"
+# How often a text is paid for altogether if the process ends at that moment.
+WORST = {
+    failpoints.DIFY_INTENT: 1,
+    failpoints.DIFY_CLAIM: 1,
+    failpoints.DIFY_CALL: 1,
+    failpoints.DIFY_STARTED: 2,
+    failpoints.DIFY_RESULT: 1,
+}
 LEFT_OUT = "left out"
 DEADLY = "deadly"
 

@@ -22,6 +22,7 @@ from conversation_analytics.storage.failpoints import handling
 from conversation_analytics.storage.store import LocalStore
 from conversation_analytics_tests.dify import faults
 from conversation_analytics_tests.dify.askers import (
+    WORST,
     Killed,
     Killer,
     MemoryStore,
@@ -37,14 +38,6 @@ from conversation_analytics_tests.dify.askers import (
 from conversation_analytics_tests.services.dify_contract import DifyContract, Fault
 from conversation_analytics_tests.services.dify_server import start_dify
 
-# How often a text is paid for altogether if the process ends at that moment.
-WORST = {
-    failpoints.DIFY_INTENT: 1,
-    failpoints.DIFY_CLAIM: 1,
-    failpoints.DIFY_CALL: 1,
-    failpoints.DIFY_STARTED: 2,
-    failpoints.DIFY_RESULT: 1,
-}
 AT_ONCE = {"idle_timeout": 0.1}
 # Its children ask at the same moment, each with a failpoint at which it ends, if it has one.
 VICTIMS = """

@@ -30,6 +30,7 @@ from conversation_analytics.storage import failpoints
 from conversation_analytics.storage.failpoints import handling
 from conversation_analytics.storage.mongo_client import MongoDatabase, connect
 from conversation_analytics.storage.store import LocalStore
+from conversation_analytics_tests.dify import askers
 from conversation_analytics_tests.dify.askers import (
     WORKFLOW,
     MemoryStore,
@@ -49,16 +50,7 @@ from conversation_analytics_tests.services.s3_servers import S3Server
 pytestmark = pytest.mark.services
 
 NOW = datetime(2026, 1, 31, 9, 45, tzinfo=UTC)
-# How often a text is paid for altogether if the process ends at that moment.
-WORST = {
-    failpoints.DIFY_INTENT: 1,
-    failpoints.DIFY_CLAIM: 1,
-    failpoints.DIFY_DECIDED: 1,
-    failpoints.DIFY_CALL: 1,
-    failpoints.DIFY_STARTED: 2,
-    failpoints.DIFY_RESULT: 1,
-    failpoints.DIFY_COPY: 1,
-}
+WORST = {**askers.WORST, failpoints.DIFY_DECIDED: 1, failpoints.DIFY_COPY: 1}
 # Its children ask at the same moment, each with a failpoint at which it ends, if it has one.
 ASKING = """
 import json, os, sys

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import orjson
 
-from conversation_analytics.api.dashboard import words
 from conversation_analytics.api.problems import Problem
 from conversation_analytics.api.services import Services
 from conversation_analytics.errors import PeriodInvalid
 from conversation_analytics.periods import GRAINS, Grain, Period, parse_period, period_of
+from conversation_analytics.reports.page import numbers
 from conversation_analytics.reports.page.figures import PERIODS
 
 Document = Mapping[str, Any]
@@ -47,7 +47,7 @@ class Choice:
     @property
     def title(self) -> str:
         """The period in words."""
-        return words.title(self.period) if self.period else ""
+        return numbers.title(self.period) if self.period else ""
 
     @property
     def earlier(self) -> Period | None:

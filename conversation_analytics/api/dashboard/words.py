@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from conversation_analytics.periods import Period
 from conversation_analytics.reports import wording
 from conversation_analytics.reports.page import numbers
 
@@ -64,16 +63,6 @@ def moment(value: datetime | None, *, zone: ZoneInfo) -> str:
 def day(value: date) -> str:
     """A day as ``15 January 2024``."""
     return numbers.day(value.isoformat())
-
-
-def title(period: Period) -> str:
-    """A period as a title."""
-    first, last = period.first.isoformat(), period.last.isoformat()
-    if period.grain == "daily":
-        return numbers.day(first, weekday=True)
-    if period.grain == "monthly":
-        return numbers.month(first)
-    return f"Week {period.first.isocalendar().week}, {numbers.days(first, last)}"
 
 
 def ago(value: datetime, now: datetime) -> str:

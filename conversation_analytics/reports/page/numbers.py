@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Final, Literal
 
+from conversation_analytics.periods import Period
 from conversation_analytics.reports import wording
 from conversation_analytics.schemas.metric import Metric
 
@@ -79,3 +80,13 @@ def moment(value: str) -> str:
 def month(value: str) -> str:
     """The month of an ISO date."""
     return f"{date.fromisoformat(value):%B %Y}"
+
+
+def title(period: Period) -> str:
+    """A period as a title."""
+    first, last = period.first.isoformat(), period.last.isoformat()
+    if period.grain == "daily":
+        return day(first, weekday=True)
+    if period.grain == "monthly":
+        return month(first)
+    return f"Week {period.first.isocalendar().week}, {days(first, last)}"

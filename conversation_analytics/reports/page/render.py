@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from conversation_analytics.periods import parse_period
 from conversation_analytics.reports.page import (
     breakdowns,
     changes,
@@ -51,7 +52,7 @@ def _page(document: Document, history: Sequence[Document], metrics: Registry) ->
     days = health.days(document)
     return {
         "document": document,
-        "title": _title(document),
+        "title": numbers.title(parse_period(document["grain"], str(document["key"]))),
         "before": (document.get("comparisons") or {}).get("previous"),
         "sentences": document.get("summary") or [],
         "min_users": document.get("min_users_per_cell") or 1,
@@ -123,14 +124,3 @@ def _ways(page: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("definitions", "Definitions", True),
     ]
     return [(id_, title) for id_, title, there in parts if there]
-
-
-def _title(document: Document) -> str:
-    first, last = str(document["from"]), str(document["to"])
-    match document["grain"]:
-        case "daily":
-            return numbers.day(first, weekday=True)
-        case "weekly":
-            return f"Week {int(str(document['key'])[-2:])}, {numbers.days(first, last)}"
-        case _:
-            return numbers.month(first)
