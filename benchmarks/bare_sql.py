@@ -9,6 +9,7 @@ from typing import Final
 
 import duckdb
 
+from conversation_analytics.schemas.formula import Mean, Quantile, Ratio
 from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.storage.layout import ALL_DAYS, Layout
 
@@ -109,11 +110,13 @@ def _sums() -> Iterator[str]:
     """What headline metrics are made of, by user and by labels."""
     for relation in ("conversations", "activity"):
         sums = [
-            f"sum({metric.numerator}), sum({metric.denominator})"
-            if metric.numerator
+            f"{metric.formula.top.sql}, {metric.formula.bottom.sql}"
+            if isinstance(metric.formula, Ratio | Mean)
             else metric.sql
             for metric in METRICS.values()
-            if metric.headline and metric.relation == relation and "quantile" not in metric.sql
+            if metric.headline
+            and metric.relation == relation
+            and not isinstance(metric.formula, Quantile)
         ]
         yield f"""
             SELECT user_id, {", ".join([*_WHY, *sums])} FROM {relation}

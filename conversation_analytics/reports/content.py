@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, TypeVar
@@ -28,7 +27,7 @@ from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.storage.layout import REPORT_FILE, REPORT_UNITS
 
 # A period and the one before it; those in between are for weekdays.
-_OPEN: Final = 2
+_KEPT: Final = 2
 _REMEMBERED: Final = 8
 _HISTORY: Final = 12
 
@@ -56,11 +55,10 @@ class Content:
 
 @dataclass(frozen=True)
 class _Measured:
-    """The relations of a period, its values pooled, and its figures."""
+    """What happened in a period, its values pooled, and its figures."""
 
     facts: Facts
     figures: pa.Table
-    stack: ExitStack
 
 
 class Contents:
@@ -76,14 +74,9 @@ class Contents:
         self._states = states
         self._now = now
         self._confusions = confusions
-        self._open: OrderedDict[Period, _Measured] = OrderedDict()
+        self._measures: OrderedDict[Period, _Measured] = OrderedDict()
         self._wholes: OrderedDict[Period, Document] = OrderedDict()
         self._history: OrderedDict[Period, Document | None] = OrderedDict()
-
-    def close(self) -> None:
-        """Let go of what is kept."""
-        while self._open:
-            self._open.popitem()[1].stack.close()
 
     def of(self, period: Period) -> Content:
         """The content of the report of a period.
@@ -96,7 +89,6 @@ class Contents:
         earlier = self._measured(before) if self._has_days(before) else None
         now = self._measured(period)
         performance = model_performance(now.figures)
-        # First, since what is measured after this may close the relations of the period before.
         why = as_document(changes(now.facts, earlier.facts)) if earlier else {}
         document: Document = {
             "grain": period.grain,
@@ -137,17 +129,15 @@ class Contents:
         return render(document, past[::-1], METRICS)
 
     def _measured(self, period: Period) -> _Measured:
-        if period in self._open:
-            self._open.move_to_end(period)
-            return self._open[period]
-        with ExitStack() as stack:
-            facts = stack.enter_context(self._states.facts(period))
-            pooled = pool(facts.cells(), self._states.settings.min_users_per_cell)
-            facts.label(labels_in(pooled, period.grain))
-            found = _Measured(facts, measure(facts), stack.pop_all())
-        self._open[period] = found
-        if len(self._open) > _OPEN:
-            self._open.popitem(last=False)[1].stack.close()
+        if period in self._measures:
+            self._measures.move_to_end(period)
+            return self._measures[period]
+        facts = self._states.facts(period)
+        pooled = pool(facts.cells(), self._states.settings.min_users_per_cell)
+        facts = facts.labelled(labels_in(pooled, period.grain))
+        found = self._measures[period] = _Measured(facts, measure(facts))
+        if len(self._measures) > _KEPT:
+            self._measures.popitem(last=False)
         self._remember(self._wholes, period, whole(found.figures))
         return found
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -88,8 +87,7 @@ class ReportDays:
         contents = Contents(states, datetime.now(UTC), confusions)
         there = self._lake.manifests(self._unit, self._lake.days(self._unit))
         made = {period_of(self._grain, day): manifest for day, manifest in there.items()}
-        with closing(contents):
-            yield from self._items(contents, catalogue, new, made)
+        yield from self._items(contents, catalogue, new, made)
 
     def _items(
         self,

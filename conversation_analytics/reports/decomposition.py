@@ -9,18 +9,18 @@ Biometrics Bulletin 2:110), (Σz²)² / Σz⁴, makes intervals wide where few u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from conversation_analytics.reports.arrays import Numbers, Reals, placed
 
 LEVEL: Final = 0.95
 """What intervals cover."""
 
-Numbers: TypeAlias = NDArray[np.int64]
-Reals: TypeAlias = NDArray[np.float64]
+_AT_ONCE: Final = 2**18  # groups × kinds of users
 
 
 @dataclass(frozen=True)
@@ -59,113 +59,213 @@ class Part:
     rate: float | None = None
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Sums of users within groups in one period: parallel columns, any number of rows a user.
+class Both(NamedTuple):
+    """What rows have in both periods, those of each in the order of its rows."""
 
-    Attributes:
-        user: number of each row's user, the same in both periods.
-        group: number of its group.
-        top: what is summed up, or the numerator.
-        bottom: the denominator; of volumes nothing asks for it.
+    now: Reals
+    before: Reals
+
+
+class Draws:
+    """The rows of two periods, by their users and the groups they are in.
+
+    Groups may overlap: a row is in one of each kind, and the groups of all kinds are numbered
+    together. So what all of them have to do with a change is found at once.
+
+    Args:
+        now: number of the user of each row, the same in both periods.
+        before: those of the period before.
+        groups: kinds × rows, those of the period before after those of now: number of the group.
+        count: how many groups there are.
     """
 
-    user: Numbers
-    group: Numbers
-    top: Reals
-    bottom: Reals
+    def __init__(self, now: Numbers, before: Numbers, groups: Numbers, count: int) -> None:
+        self._now, self._before = now, before
+        self._count = count
+        self._users = int(max(now.max(initial=0), before.max(initial=0))) + 1
+        keys = groups * self._users + np.concatenate([now, before])
+        pairs, place = placed(keys, count * self._users)
+        self._group, self._user = pairs // self._users, pairs % self._users
+        self._places = (place[:, : len(now)], place[:, len(now) :])
 
-    def whole(self) -> Sums:
-        """The same in one group."""
-        return Sums(self.user, np.zeros_like(self.group), self.top, self.bottom)
+    def volume(self, values: Both) -> list[Part]:
+        """What of the change of a sum is due to each group: the difference.
+
+        How many users come is chance as well, so the variance of a sum is the sum of squares.
+
+        Args:
+            values: what is summed up.
+        """
+        now, before = self._by_pair(values)
+        change = now - before
+        squares = change**2
+        sums = (_summed(self._group, of, self._count) for of in (change, squares, squares**2))
+        return [Part(one) for one in _estimates(*sums)]
+
+    def rate(self, tops: Both, bottoms: Both) -> list[Part]:
+        """What of the change of a rate Σtop/Σbottom is due to each group.
+
+        With w a group's share of the denominator and r its rate (0: before, 1: now), that is
+        (w1 − w0)(r0 − R0), its share having changed, and w1(r1 − r0), its rate having changed
+        (Kitagawa 1955, J. Am. Stat. Assoc. 50:1168, with the weights of now for rates and those of
+        before for shares, so that no third term is left). A group that is new has the rate R0
+        before. Those of one kind of groups add up to the change.
+
+        Where rates are near 0 or 1 the influences of the difference say too little of chance; those
+        as if both periods were one do not (as in the score test), and the larger variance is taken.
+
+        Args:
+            tops: the numerators.
+            bottoms: the denominators.
+
+        Raises:
+            ZeroDivisionError: the denominator of a period is 0.
+        """
+        one, zero = (
+            _Period.of(*own, self._group, self._count, self._users)
+            for own in zip(
+                (self._now, self._before),
+                tops,
+                bottoms,
+                self._by_pair(tops),
+                self._by_pair(bottoms),
+                strict=True,
+            )
+        )
+        if not (one.bottom and zero.bottom):
+            raise ZeroDivisionError("a rate of nothing has not changed")
+        whole = zero.top / zero.bottom
+        unlike = np.full(self._count, whole)
+        was = np.divide(zero.tops, zero.bottoms, out=unlike, where=zero.bottoms != 0)
+        is_ = np.divide(one.tops, one.bottoms, out=was.copy(), where=one.bottoms != 0)
+        mix, rate = (one.shares - zero.shares) * (was - whole), one.shares * (is_ - was)
+        found = _estimates(mix + rate, *self._spread(one, zero))
+        shares = zip(found, mix.tolist(), rate.tolist(), strict=True)
+        return [Part(estimate, *parts) for estimate, *parts in shares]
+
+    def _by_pair(self, values: Both) -> Both:
+        """Sums over the rows of each user in each group."""
+        sums = (
+            _summed(place.ravel(), np.tile(some, len(place)), len(self._group))
+            for place, some in zip(self._places, values, strict=True)
+        )
+        return Both(*sums)
+
+    def _spread(self, one: _Period, zero: _Period) -> tuple[Reals, Reals]:
+        """Of each group, the sums of squares and of fourth powers of what users contribute.
+
+        What a group contributes is (top1 − R0 bottom1) / Bottom1 − (top0 − R0 bottom0) / Bottom0,
+        where those in capitals are of the whole. A user's influence on it has a part that is his
+        own rows' in the group, and one that all users have and that depends on their sums of the
+        whole alone; there are few different ones of these, so users of no row in the group are
+        counted, not gone through.
+        """
+        was = zero.top / zero.bottom
+        drift = (zero.user_tops - was * zero.user_bottoms) / zero.bottom
+        users = np.stack([one.user_bottoms / one.bottom, zero.user_bottoms / zero.bottom, drift])
+        always = (one.top + zero.top) / (one.bottom + zero.bottom)
+        together = one.bottom + zero.bottom
+        level = (one.tops + zero.tops - always * (one.bottoms + zero.bottoms)) / together
+        own = (one.excess(was) - zero.excess(was), one.excess(always) - zero.excess(always))
+        weights = (
+            np.stack([-one.level(was), zero.level(was), zero.shares - one.shares]),
+            np.stack([-level, level, 0 * level]),
+        )
+        (squares, fourths), (alike, alike_fourths) = self._powers(own, weights, users)
+        larger = alike > squares
+        return np.where(larger, alike, squares), np.where(larger, alike_fourths, fourths)
+
+    def _powers(
+        self, own: Sequence[Reals], weights: Sequence[Reals], users: Reals
+    ) -> list[tuple[Reals, Reals]]:
+        """The sums of squares and fourth powers of influences, own + weights · users, by group.
+
+        Args:
+            own: of each user within a group.
+            weights: parts × groups.
+            users: parts × users.
+        """
+        found = []
+        of_users = [part[self._user] for part in users]
+        for some, weight in zip(own, weights, strict=True):
+            influences = some
+            for of_group, of_user in zip(weight, of_users, strict=True):
+                influences = influences + of_group[self._group] * of_user
+            squares = influences**2
+            sums = [_summed(self._group, of, self._count) for of in (squares, squares**2)]
+            found.append((sums[0], sums[1]))
+        kinds = _Kinds.of(users)
+        for groups, others in self._others(kinds):
+            for (squares, fourths), weight in zip(found, weights, strict=True):
+                outside = (weight[:, groups].T @ kinds.parts) ** 2
+                squares[groups] += (others * outside).sum(axis=1)
+                fourths[groups] += (others * outside**2).sum(axis=1)
+        return found
+
+    def _others(self, kinds: _Kinds) -> Iterator[tuple[slice, Numbers]]:
+        """Some groups at a time, and how many users of each kind have no row in each of them."""
+        size = len(kinds.sizes)
+        step = max(1, _AT_ONCE // size)
+        for first in range(0, self._count, step):
+            groups = slice(first, min(first + step, self._count))
+            pairs = slice(*np.searchsorted(self._group, (groups.start, groups.stop)))
+            places = (self._group[pairs] - first) * size + kinds.of_user[self._user[pairs]]
+            there = np.bincount(places, minlength=(groups.stop - first) * size)
+            yield groups, kinds.sizes - there.reshape(-1, size)
 
 
-def volume_parts(now: Sums, before: Sums, groups: int) -> list[Part]:
-    """What of the change of a sum is due to each group: the difference.
+class _Kinds(NamedTuple):
+    """Users of whom the same is true: parts × kinds, how many are of each, and of which each is."""
 
-    How many users come is chance as well, so the variance of a sum is the sum of squares.
-    """
-    users = int(max(now.user.max(initial=0), before.user.max(initial=0))) + 1
-    keys = np.concatenate([now.group * users + now.user, before.group * users + before.user])
-    order = np.argsort(keys, kind="stable")  # two runs where both are in order: fast
-    keys, change = keys[order], np.concatenate([now.top, -before.top])[order]
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
-    influences = np.add.reduceat(change, first) if len(first) else change
-    squares = influences**2
-    sums = [_summed(keys[first] // users, of, groups) for of in (influences, squares, squares**2)]
-    return [Part(one) for one in _estimates(*sums)]
+    parts: Reals
+    sizes: Numbers
+    of_user: Numbers
 
-
-def rate_parts(now: Sums, before: Sums, groups: int) -> list[Part]:
-    """What of the change of a rate Σtop/Σbottom is due to each group, which adds up to the change.
-
-    With w a group's share of the denominator and r its rate (0: before, 1: now), that is
-    (w1 − w0)(r0 − R0), its share having changed, and w1(r1 − r0), its rate having changed (Kitagawa
-    1955, J. Am. Stat. Assoc. 50:1168, with the weights of now for rates and those of before for
-    shares, so that no third term is left). A group that is new has the rate R0 before.
-
-    Where rates are near 0 or 1 the influences of the difference say too little of chance; those as
-    if both periods were one do not (as in the score test), and the larger variance is taken.
-
-    Raises:
-        ZeroDivisionError: the denominator of a period is 0.
-    """
-    users = int(max(now.user.max(initial=0), before.user.max(initial=0))) + 1
-    one, zero = _Period.of(now, users, groups), _Period.of(before, users, groups)
-    if not (one.bottom and zero.bottom):
-        raise ZeroDivisionError("a rate of nothing has not changed")
-    whole = zero.top / zero.bottom
-    was = np.divide(zero.tops, zero.bottoms, out=np.full(groups, whole), where=zero.bottoms != 0)
-    is_ = np.divide(one.tops, one.bottoms, out=was.copy(), where=one.bottoms != 0)
-    mix, rate = (one.shares - zero.shares) * (was - whole), one.shares * (is_ - was)
-    spreads = np.array([_spread(*_influences(one, zero, n)) for n in range(groups)])
-    found = _estimates(mix + rate, *spreads.reshape(groups, 2).T)
-    return [Part(estimate, float(mix[n]), float(rate[n])) for n, estimate in enumerate(found)]
-
-
-def _influences(one: _Period, zero: _Period, group: int) -> tuple[Reals, Reals]:
-    """Those of users on what a group contributes: as the periods are, and as if both were one.
-
-    What it contributes is (top1 − R0 bottom1) / Bottom1 − (top0 − R0 bottom0) / Bottom0, where
-    those in capitals are of the whole.
-    """
-    was = zero.top / zero.bottom
-    moved = zero.shares[group] - one.shares[group]
-    drift = moved * (zero.user_tops - was * zero.user_bottoms) / zero.bottom
-    own = [period.excess(group, was, period.level(group, was)) for period in (one, zero)]
-    always = (one.top + zero.top) / (one.bottom + zero.bottom)
-    tops, bottoms = one.tops[group] + zero.tops[group], one.bottoms[group] + zero.bottoms[group]
-    level = (tops - always * bottoms) / (one.bottom + zero.bottom)
-    alike = [period.excess(group, always, level) for period in (one, zero)]
-    return own[0] - own[1] + drift, alike[0] - alike[1]
+    @classmethod
+    def of(cls, users: Reals) -> _Kinds:
+        order = np.lexsort(users)
+        ordered = users[:, order]
+        starts = np.ones(users.shape[1], dtype=bool)
+        starts[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
+        kind = np.empty(len(order), dtype=np.int64)
+        kind[order] = np.cumsum(starts) - 1
+        return cls(ordered[:, starts], np.bincount(kind), kind)
 
 
 @dataclass(frozen=True)
 class _Period:
-    """Sums of a period: of everything, by group, and by user."""
+    """Sums of a period: of everything, by group, by user, and by user within each group."""
 
-    sums: Sums
-    first: Numbers
     top: float
     bottom: float
     tops: Reals
     bottoms: Reals
     user_tops: Reals
     user_bottoms: Reals
+    pair_tops: Reals
+    pair_bottoms: Reals
 
     @classmethod
-    def of(cls, sums: Sums, users: int, groups: int) -> _Period:
-        order = np.argsort(sums.group, kind="stable")
-        own = Sums(sums.user[order], sums.group[order], sums.top[order], sums.bottom[order])
+    def of(
+        cls,
+        user: Numbers,
+        top: Reals,
+        bottom: Reals,
+        pair_tops: Reals,
+        pair_bottoms: Reals,
+        group: Numbers,
+        groups: int,
+        users: int,
+    ) -> _Period:
         return cls(
-            own,
-            np.searchsorted(own.group, np.arange(groups + 1)),
-            float(own.top.sum()),
-            float(own.bottom.sum()),
-            _summed(own.group, own.top, groups),
-            _summed(own.group, own.bottom, groups),
-            _summed(own.user, own.top, users),
-            _summed(own.user, own.bottom, users),
+            float(top.sum()),
+            float(bottom.sum()),
+            _summed(group, pair_tops, groups),
+            _summed(group, pair_bottoms, groups),
+            _summed(user, top, users),
+            _summed(user, bottom, users),
+            pair_tops,
+            pair_bottoms,
         )
 
     @property
@@ -173,16 +273,13 @@ class _Period:
         """Each group's share of the denominator."""
         return self.bottoms / self.bottom
 
-    def level(self, group: int, rate: float) -> float:
-        """What a group has more than a rate says, by the whole denominator."""
-        return float(self.tops[group] - rate * self.bottoms[group]) / self.bottom
+    def level(self, rate: float) -> Reals:
+        """What each group has more than a rate says, by the whole denominator."""
+        return (self.tops - rate * self.bottoms) / self.bottom
 
-    def excess(self, group: int, rate: float, level: float) -> Reals:
-        """Of each user, what its rows of a group have more than a rate and a level say."""
-        own = slice(self.first[group], self.first[group + 1])
-        more = self.sums.top[own] - rate * self.sums.bottom[own]
-        by_user = _summed(self.sums.user[own], more, len(self.user_tops))
-        return (by_user - level * self.user_bottoms) / self.bottom
+    def excess(self, rate: float) -> Reals:
+        """The same of each user within each group."""
+        return (self.pair_tops - rate * self.pair_bottoms) / self.bottom
 
 
 def quantile_change(
@@ -222,21 +319,14 @@ def _quantile_range(values: Reals, users: Numbers, share: float) -> tuple[float,
     return float(low), float(high)
 
 
-def estimated(value: float, *influences: Reals) -> Estimate:
-    """A number with the interval that the influences of users give: those of the larger variance.
+def estimated(value: float, influences: Reals) -> Estimate:
+    """A number with the interval that the influences of users on it give.
 
     Without any variance there is an interval only around 0, where nothing happened.
     """
-    variance, fourth = _spread(*influences)
-    return _estimates(np.array([value]), np.array([variance]), np.array([fourth]))[0]
-
-
-def _spread(*influences: Reals) -> tuple[float, float]:
-    """The sums of squares and of fourth powers, of those with the larger variance."""
-    squares = [influence**2 for influence in influences]
-    variances = [float(square.sum()) for square in squares]
-    most = int(np.argmax(variances))
-    return variances[most], float((squares[most] ** 2).sum())
+    squares = influences**2
+    sums = (np.array([value]), np.array([squares.sum()]), np.array([(squares**2).sum()]))
+    return _estimates(*sums)[0]
 
 
 def _estimates(values: Reals, variances: Reals, fourths: Reals) -> list[Estimate]:
@@ -274,4 +364,4 @@ def holm(ps: Sequence[float]) -> list[bool]:
 
 def _summed(places: Numbers, values: Reals, count: int) -> Reals:
     """Sums of values by place, of at least so many places."""
-    return np.bincount(places, values, minlength=count).astype(np.float64)
+    return np.bincount(places, values, count).astype(np.float64, copy=False)

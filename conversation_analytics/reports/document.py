@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,19 +22,16 @@ _KEY: Final = ("dimension", "value", "metric", "currency")
 
 def whole(figures: pa.Table) -> Document:
     """The metrics of the whole period by name; those of money by currency."""
-    return _metrics(figures.filter(pc.equal(figures["dimension"], "")).to_pylist())
+    return _cells(figures.filter(pc.equal(figures["dimension"], "")))["", ""].in_order()
 
 
 def breakdowns(figures: pa.Table, dimensions: Sequence[str]) -> Document:
     """The metrics of each value of each dimension, the values with most conversations first."""
-    rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in figures.to_pylist():
-        if row["dimension"]:
-            rows.setdefault((row["dimension"], row["value"]), []).append(row)
     found: Document = {dimension: [] for dimension in dimensions}
-    for (dimension, value), own in rows.items():
-        users = _users(own)
-        found[dimension].append({"value": value, "users": users, "metrics": _metrics(own)})
+    for (dimension, value), cell in _cells(figures).items():
+        if dimension:
+            entry = {"value": value, "users": cell.people, "metrics": cell.in_order()}
+            found[dimension].append(entry)
     for entries in found.values():
         entries.sort(key=_by_size)
     return found
@@ -76,26 +74,46 @@ def restatement(
     }
 
 
-def _users(rows: Sequence[Mapping[str, Any]]) -> int:
-    """Those of a value's conversations; where none started in the period, of its messages."""
-    of = {row["metric"]: row["users"] for row in rows}
-    found: int = of["conversations"] or of["messages"]
-    return found
-
-
 def _by_key(figures: pa.Table) -> dict[tuple[Any, ...], float | None]:
-    return {tuple(row[name] for name in _KEY): row["figure"] for row in figures.to_pylist()}
+    keys = zip(*(figures[name].to_pylist() for name in _KEY), strict=True)
+    return dict(zip(keys, figures["figure"].to_pylist(), strict=True))
 
 
-def _metrics(rows: Iterable[Mapping[str, Any]]) -> Document:
-    found: Document = {name: {} for name, metric in METRICS.items() if metric.per_currency}
-    for row in rows:
-        name = row["metric"]
-        if METRICS[name].per_currency:
-            found[name][row["currency"]] = row["figure"]
+@dataclass
+class _Cell:
+    """The metrics of a value, and the users that each is of."""
+
+    metrics: Document = field(default_factory=dict)
+    users: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def people(self) -> int:
+        """Those of its conversations; where none started in the period, of its messages."""
+        return self.users["conversations"] or self.users["messages"]
+
+    def in_order(self) -> Document:
+        """The metrics as they are defined, those of money by currency even if there is none."""
+        return {
+            name: self.metrics.get(name, {}) if metric.per_currency else self.metrics[name]
+            for name, metric in METRICS.items()
+            if metric.per_currency or name in self.metrics
+        }
+
+
+def _cells(figures: pa.Table) -> dict[tuple[str, str], _Cell]:
+    """By dimension and value."""
+    found: dict[tuple[str, str], _Cell] = {}
+    columns = (figures[name].to_pylist() for name in (*_KEY, "figure", "users"))
+    for dimension, value, metric, currency, figure, users in zip(*columns, strict=True):
+        cell = found.get((dimension, value))
+        if cell is None:
+            cell = found[dimension, value] = _Cell()
+        cell.users[metric] = users
+        if METRICS[metric].per_currency:
+            cell.metrics.setdefault(metric, {})[currency] = figure
         else:
-            found[name] = _plain(name, row["figure"])
-    return {name: found[name] for name in METRICS if name in found}
+            cell.metrics[metric] = _plain(metric, figure)
+    return found
 
 
 def _plain(name: str, figure: float | None) -> float | int | None:

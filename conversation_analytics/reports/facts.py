@@ -1,57 +1,34 @@
-"""What happened in a period: relations in DuckDB that metrics and comparisons are computed over.
+"""What happened in a period, as numbers: whose each row is, which values it has, what it adds.
 
-    conversations ─┬─> conversations ──> spending
-    summaries ─────┤
-    activity ──────┴─> activity ──> times
-    first days ────────────┘
-
-Every relation (`schemas.metric.RELATIONS`) has `conversation_id`, `user_id`, the local `day` on
-which its row counts, and a column for each dimension (`Facts.column`), never null: `NONE` where
-the source has no value, `UNKNOWN` where a label was withheld.
+Texts are numbered once. What is asked of many values and metrics is then arithmetic over arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from conversation_analytics.periods import Period
-from conversation_analytics.reports.database import computing
-from conversation_analytics.schemas import CATEGORY_SUMMARIES, CONVERSATIONS, MESSAGE_ACTIVITY
-from conversation_analytics.schemas.metric import Relation
-from conversation_analytics.settings import FIXED_DIMENSIONS
-from conversation_analytics.transforms.activity import local_days
-
-NONE: Final = "(none)"
-UNKNOWN: Final = "unknown"
-
-COUNTED: Final[tuple[Relation, ...]] = ("conversations", "activity")
-"""The relations that all others are made of: in which users are counted."""
-
-DIMENSIONS: Final = FIXED_DIMENSIONS
-"""The dimensions there always are; REPORT_DIMENSIONS adds attributes of conversations."""
-
-FIRST_DAYS: Final = pa.schema([("user_id", pa.string()), ("first_day", pa.date32())])
-"""The local day of each user's first message ever."""
-
-CELLS: Final = pa.schema(
-    [
-        pa.field("dimension", pa.string(), nullable=False),
-        pa.field("value", pa.string(), nullable=False),
-        pa.field("day", pa.date32(), nullable=False),
-        pa.field("relation", pa.string(), nullable=False),
-        pa.field("user_id", pa.string()),
-    ]
+from conversation_analytics.reports.arrays import Numbers, Reals, Truths
+from conversation_analytics.reports.pooling import Cells
+from conversation_analytics.reports.relations import (
+    COUNTED,
+    DIMENSIONS,
+    NONE,
+    SOURCES,
+    column_of,
+    relations_of,
 )
-"""Who has which value of which dimension on which day, in which relation."""
+from conversation_analytics.schemas.formula import terms
+from conversation_analytics.schemas.metric import MADE_OF, Relation
+from conversation_analytics.schemas.metrics import METRICS
 
 LABELS: Final = pa.schema(
     [
@@ -63,285 +40,242 @@ LABELS: Final = pa.schema(
 )
 """What a value of a dimension is shown as on a day."""
 
-_DESCRIBED: Final = """
-    SELECT
-        c.*, s.* EXCLUDE (conversation_id),
-        s.conversation_id IS NOT NULL AS categorised,
-        {dimensions}
-    FROM given_conversations c LEFT JOIN given_summaries s USING (conversation_id)
-"""
-_ACTIVITY: Final = """
-    SELECT
-        a.* EXCLUDE (activity_day), a.activity_day AS day,
-        coalesce(f.first_day >= $first, true) AS is_new,
-        {dimensions}
-    FROM given_activity a
-    LEFT JOIN described c USING (conversation_id)
-    LEFT JOIN given_first_days f ON f.user_id = a.user_id
-    WHERE a.activity_day BETWEEN $first AND $last
-"""
-# A conversation that cost several currencies has its sums in its attributes.
-_SPENDING: Final = """
-    CREATE TEMP VIEW spending AS
-    SELECT conversation_id, user_id, day, currency, cost, {dimensions}
-    FROM conversations
-    WHERE cost IS NOT NULL
-    UNION ALL
-    SELECT conversation_id, user_id, day,
-        nullif(part.key, 'None') AS currency, TRY_CAST(part.value AS DECIMAL(20, 8)) AS cost,
-        {dimensions}
-    FROM (
-        SELECT *, unnest(map_entries(
-            from_json(attributes -> '/cost_by_currency', '"MAP(VARCHAR, VARCHAR)"')
-        )) AS part
-        FROM conversations
-        WHERE cost IS NULL AND contains(attributes, '"cost_by_currency"')
-    )
-"""
-# Two lists side by side, the shorter one filled up with nulls: each time is there once.
-_TIMES: Final = """
-    CREATE TEMP VIEW times AS
-    SELECT conversation_id, user_id, day, {dimensions},
-        unnest(latency_ms) AS latency_ms, unnest(response_seconds) AS response_seconds
-    FROM activity
-    WHERE len(latency_ms) + len(response_seconds) > 0
-"""
-READ: Final[dict[str, list[str]]] = {
-    CONVERSATIONS.name: [
-        "started_at",
-        "conversation_id",
-        "user_id",
-        "channel",
-        "status",
-        "model",
-        "language",
-        "message_count",
-        "user_message_count",
-        "duration_seconds",
-        "first_response_seconds",
-        "total_tokens",
-        "cost",
-        "currency",
-        "feedback_score",
-        "escalated",
-        "attributes",
-    ],
-    CATEGORY_SUMMARIES.name: [
-        "conversation_id",
-        "language",
-        "topic",
-        "intent",
-        "sentiment",
-        "sentiment_score",
-        "sentiment_change",
-    ],
-    MESSAGE_ACTIVITY.name: [
-        "activity_day",
-        "conversation_id",
-        "user_id",
-        "role",
-        "model",
-        "currency",
-        "messages",
-        "errors",
-        "prompt_tokens",
-        "completion_tokens",
-        "total_tokens",
-        "cost",
-        "latency_ms",
-        "response_seconds",
-    ],
-}
-"""The columns that relations are made of, by table."""
+
+@dataclass(frozen=True)
+class Term:
+    """What each row adds to a figure.
+
+    Attributes:
+        amounts: of each row, 0 where null.
+        valid: which are not null.
+        unit: what amounts are counted in. Decimals are whole numbers here, whose sums are exact up
+            to 2^53, as sums of money have to be.
+    """
+
+    amounts: Reals
+    valid: Truths
+    unit: float
+
+    @cached_property
+    def order(self) -> Numbers:
+        """The rows that are not null, the smallest first."""
+        rows = np.flatnonzero(self.valid)
+        ordered: Numbers = rows[np.argsort(self.amounts[rows], kind="stable")]
+        return ordered
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a relation, as arrays of one length.
+
+    Attributes:
+        who: whose each is: the number of a user or, after all users, of a conversation of nobody.
+        day: number of its day in the period.
+        values: by dimension, number of its value.
+        terms: by SQL, what each adds to metrics.
+        currency: number of its currency, if it is about money.
+    """
+
+    who: Numbers
+    day: Numbers
+    values: Mapping[str, Numbers]
+    terms: Mapping[str, Term]
+    currency: Numbers
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the values of a dimension are shown as.
+
+    Attributes:
+        names: the labels there are, in order.
+        numbers: values × days, number of the label; -1 where there is none.
+    """
+
+    names: list[str]
+    numbers: Numbers
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The relations of a period.
+    """What happened in a period.
 
     Attributes:
-        db: where they are tables, by their names.
         period: the period.
         dimensions: by which its rows can be told apart.
-        raw: the relations of `COUNTED`, by the values of the source.
-        relations: the same, by labels as soon as there are any.
-        answers: to what was asked, by query.
+        users: the users there are.
+        nobodies: the conversations of nobody.
+        currencies: names of the currencies there are, in order.
+        values: by dimension, the values there are, in order.
+        shown: by dimension, what its values are shown as: themselves at first.
+        relations: the rows of each relation.
     """
 
-    db: duckdb.DuckDBPyConnection
     period: Period
     dimensions: tuple[str, ...]
-    raw: dict[Relation, pa.Table] = field(default_factory=dict)
-    relations: dict[Relation, pa.Table] = field(default_factory=dict)
-    answers: dict[str, pa.Table] = field(default_factory=dict)
+    users: pa.Array
+    nobodies: pa.Array
+    currencies: list[str]
+    values: Mapping[str, list[str]]
+    shown: Mapping[str, Shown]
+    relations: Mapping[Relation, Rows]
 
-    def column(self, dimension: str) -> str:
-        """The column in every relation that holds a dimension's values."""
-        return f"by_{self.dimensions.index(dimension)}"
+    def groups(self, relation: Relation, dimension: str) -> Numbers:
+        """The number of the label of each row of a relation, -1 where there is none."""
+        rows = self.relations[relation]
+        found: Numbers = self.shown[dimension].numbers[rows.values[dimension], rows.day]
+        return found
 
-    @property
-    def columns(self) -> list[str]:
-        """The columns of all dimensions, in their order."""
-        return [self.column(dimension) for dimension in self.dimensions]
-
-    def create(self) -> None:
-        """Make the relations of the tables that `facts_of` is given."""
-        values = [f"{_value(name)} AS {self.column(name)}" for name in self.dimensions]
-        own = [
-            f"coalesce({_own(name, self)}, '{NONE}') AS {self.column(name)}"
+    def cells(self) -> dict[str, Cells]:
+        """By dimension, who has which of its values when, by the values of the source."""
+        rows = [self.relations[relation] for relation in COUNTED]
+        day = np.concatenate([one.day for one in rows])
+        relation = np.repeat(np.arange(len(rows)), [len(one.day) for one in rows])
+        # Whoever is not known counts as one.
+        user = np.minimum(np.concatenate([one.who for one in rows]), len(self.users))
+        return {
+            name: Cells(
+                self.values[name],
+                self.period.days,
+                np.concatenate([one.values[name] for one in rows]),
+                day,
+                relation,
+                user,
+            )
             for name in self.dimensions
-        ]
-        first, last = self.period.first, self.period.last
-        described = self.db.execute(_DESCRIBED.format(dimensions=", ".join(values)))
-        conversations = described.to_arrow_table()
-        self.db.register("described", conversations)
-        activity = self.db.execute(
-            _ACTIVITY.format(dimensions=", ".join(own)), {"first": first, "last": last}
-        )
-        self.raw["activity"] = activity.to_arrow_table()
-        self.db.unregister("described")
-        days = conversations["day"]
-        started = pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
-        self.raw["conversations"] = conversations.filter(started)
-        for relation in COUNTED:
-            self._use(relation, self.raw[relation])
-        for view in (_SPENDING, _TIMES):
-            self.db.execute(view.format(dimensions=", ".join(self.columns)))
+        }
 
-    def asked(self, query: str) -> pa.Table:
-        """The answer to a query, asked once: a period is compared with two others."""
-        if query not in self.answers:
-            self.answers[query] = self.db.execute(query).to_arrow_table()
-        return self.answers[query]
+    def labelled(self, labels: pa.Table) -> Facts:
+        """The same with labels in place of values.
 
-    def cells(self) -> pa.Table:
-        """Who has which value when, by the values of the source: a table of `CELLS`.
-
-        Whoever has a value several times may be there several times.
-        """
-        parts = [
-            _cells(self.raw[relation], dimension, self.column(dimension), relation)
-            for relation in COUNTED
-            for dimension in self.dimensions
-        ]
-        return pa.concat_tables(parts)
-
-    def label(self, labels: pa.Table) -> None:
-        """Let the relations have labels in place of values, from now on.
-
-        Rows have null in place of a value that the labels leave out, or whose label is null: they
-        count in the whole of the period and nowhere else.
+        A value that the labels leave out, or whose label is null, counts in the whole of the period
+        and nowhere else.
 
         Args:
             labels: a table of `LABELS`, no value twice on a day.
         """
-        own = {
-            dimension: labels.filter(pc.equal(labels["dimension"], dimension))
-            for dimension in self.dimensions
-        }
-        for relation in COUNTED:
-            table = self.raw[relation]
-            for dimension, some in own.items():
-                column = self.column(dimension)
-                labelled = _labelled(table[column], table["day"], some)
-                place = table.schema.get_field_index(column)
-                table = table.set_column(place, column, labelled)
-            self._use(relation, table)
-        self.answers.clear()
+        own = {name: labels.filter(pc.equal(labels["dimension"], name)) for name in self.dimensions}
+        return replace(self, shown={name: self._shown(name, some) for name, some in own.items()})
 
-    def _use(self, relation: Relation, table: pa.Table) -> None:
-        self.relations[relation] = table
-        self.db.register(relation, table)
+    def _shown(self, dimension: str, labels: pa.Table) -> Shown:
+        names = sorted(pc.unique(labels["label"].drop_null()).to_pylist())
+        days = pa.array(self.period.days, pa.date32())
+        value, day, label = (
+            pc.fill_null(pc.index_in(labels[column], known), -1).to_numpy()
+            for column, known in (
+                ("value", pa.array(self.values[dimension], pa.string())),
+                ("day", days),
+                ("label", pa.array(names, pa.string())),
+            )
+        )
+        there = (value >= 0) & (day >= 0)
+        numbers = np.full((len(self.values[dimension]), len(days)), -1)
+        numbers[value[there], day[there]] = label[there]
+        return Shown(names, numbers)
 
 
-@contextmanager
 def facts_of(
-    period: Period,
-    timezone: str,
-    *,
-    conversations: pa.Table,
-    summaries: pa.Table,
-    activity: pa.Table,
-    first_days: pa.Table,
-    attributes: Sequence[str] = (),
-) -> Iterator[Facts]:
-    """The relations of a period.
+    period: Period, timezone: str, *, attributes: Sequence[str] = (), **tables: pa.Table
+) -> Facts:
+    """What happened in a period.
 
     Args:
-        period: what is reported; rows of other days count for nothing.
+        period: what is reported.
         timezone: whose local days are meant, an IANA name.
-        conversations: those that started in the period and those that any of its messages belong
-            to, one row each, as `schemas.CONVERSATIONS`.
-        summaries: theirs, as `schemas.CATEGORY_SUMMARIES`; of one that is not categorised, none.
-        activity: as `schemas.MESSAGE_ACTIVITY`.
-        first_days: a table of `FIRST_DAYS`; users who are not there are new.
         attributes: names of attributes of conversations that are dimensions too.
+        tables: conversations, summaries, activity and first_days, as for `relations_of`.
     """
     dimensions = tuple(dict.fromkeys((*DIMENSIONS, *attributes)))
-    days = local_days(conversations["started_at"], timezone)
-    described = conversations.select(READ[CONVERSATIONS.name]).append_column("day", days)
-    with computing(
-        given_conversations=described.rename_columns({"language": "declared_language"}),
-        given_summaries=summaries.select(READ[CATEGORY_SUMMARIES.name]),
-        given_activity=activity.select(READ[MESSAGE_ACTIVITY.name]),
-        given_first_days=first_days,
-    ) as db:
-        facts = Facts(db, period, dimensions)
-        facts.create()
-        yield facts
+    with relations_of(period, timezone, dimensions, **tables) as (db, counted):
+        told = {relation: _told(db, relation) for relation in MADE_OF}
+    both = [counted[relation] for relation in COUNTED]
+    sizes = np.cumsum([len(table) for table in both])[:-1]
+    users, nobodies, who = _who(both)
+    values, numbers = {}, {}
+    for name in dimensions:
+        column = column_of(name, dimensions)
+        values[name], found = numbered([table[column] for table in both])
+        numbers[name] = np.split(found, sizes)
+    currencies, currency = numbered([table["currency"] for table in told.values()])
+    own_currency = np.split(currency, np.cumsum([len(table) for table in told.values()])[:-1])
+    day = [_days(table["day"], period) for table in both]
+    base = {
+        relation: (whose, day[n], {name: numbers[name][n] for name in dimensions})
+        for n, (relation, whose) in enumerate(zip(COUNTED, np.split(who, sizes), strict=True))
+    }
+    relations = {}
+    for (relation, table), money in zip(told.items(), own_currency, strict=True):
+        whose, when, having = base[MADE_OF[relation]]
+        place = table["place"].to_numpy()
+        relations[relation] = Rows(
+            whose[place],
+            when[place],
+            {name: some[place] for name, some in having.items()},
+            {sql: _term(table[f"t{n}"]) for n, sql in enumerate(_terms(relation))},
+            money,
+        )
+    shown = {
+        name: Shown(some, np.repeat(np.arange(len(some))[:, None], len(period.days), axis=1))
+        for name, some in values.items()
+    }
+    return Facts(period, dimensions, users, nobodies, currencies, values, shown, relations)
 
 
-def _cells(values: pa.Table, dimension: str, column: str, relation: Relation) -> pa.Table:
-    same = [pa.repeat(text, len(values)) for text in (dimension, relation)]
-    columns = [same[0], values[column], values["day"], same[1], values["user_id"]]
-    return pa.Table.from_arrays(columns, schema=CELLS)
+def numbered(columns: Sequence[pa.ChunkedArray]) -> tuple[list[str], Numbers]:
+    """The texts there are in columns, in order, and the number of each row's, column by column."""
+    encoded = _joined(columns).dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return [names[n] for n in order], rank[encoded.indices.to_numpy()]
 
 
-def _labelled(values: pa.ChunkedArray, days: pa.ChunkedArray, labels: pa.Table) -> pa.Array:
-    """The label of each value on its day.
-
-    Args:
-        values: of a dimension.
-        days: of each, the day.
-        labels: a table of `LABELS`, of this dimension.
-    """
-    (names, value), (dates, day) = (_numbered(column) for column in (values, days))
-    wanted = [pc.index_in(labels["value"], names), pc.index_in(labels["day"], dates)]
-    at_value, at_day = (pc.fill_null(number, -1).to_numpy() for number in wanted)
-    there = (at_value >= 0) & (at_day >= 0)
-    place = np.full((len(names), len(dates)), -1)
-    place[at_value[there], at_day[there]] = np.flatnonzero(there)
-    found = place[value, day]
-    return labels["label"].combine_chunks().take(pa.array(found, mask=found < 0))
+def _terms(relation: Relation) -> list[str]:
+    """What metrics need of each row of a relation, in SQL."""
+    found = (terms(metric.formula) for metric in METRICS.values() if metric.relation == relation)
+    return list(dict.fromkeys(sql for some in found for sql in some))
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int32]]:
-    """The values there are, and the number of each row's."""
-    encoded = column.combine_chunks().dictionary_encode()
-    return encoded.dictionary, encoded.indices.to_numpy()
+def _told(db: duckdb.DuckDBPyConnection, relation: Relation) -> pa.Table:
+    """The terms of each row of a relation, its place, and its currency."""
+    columns = ", ".join(f"({sql}) AS t{n}" for n, sql in enumerate(_terms(relation)))
+    currency = "''" if relation == "times" else f"coalesce(currency, '{NONE}')"
+    source = SOURCES[relation]
+    query = f"SELECT place, {currency} AS currency, {columns} FROM {source}"  # noqa: S608
+    return db.execute(query).to_arrow_table()
 
 
-def _value(dimension: str) -> str:
-    """A conversation's value of a dimension, in SQL."""
-    if dimension == "language":
-        return f"coalesce(nullif(s.language, ''), nullif(c.declared_language, ''), {_unlabelled()})"
-    if dimension in ("topic", "intent", "sentiment"):
-        return f"coalesce(nullif(s.{dimension}, ''), {_unlabelled()})"
-    if dimension in DIMENSIONS:
-        return f"coalesce(nullif(c.{dimension}, ''), '{NONE}')"
-    path = _quoted("/" + dimension.replace("~", "~0").replace("/", "~1"))
-    return f"coalesce(nullif(c.attributes ->> '{path}', ''), '{NONE}')"
+def _term(column: pa.ChunkedArray) -> Term:
+    array = column.combine_chunks()
+    if array.null_count:
+        valid = array.is_valid().to_numpy(zero_copy_only=False)
+    else:
+        valid = np.ones(len(array), dtype=bool)
+    amounts = pc.fill_null(array.cast(pa.float64()), 0).to_numpy()
+    if not pa.types.is_decimal(array.type):
+        return Term(amounts, valid, 1)
+    unit = 10.0**array.type.scale
+    return Term(np.rint(amounts * unit), valid, unit)
 
 
-def _unlabelled() -> str:
-    return f"CASE WHEN s.conversation_id IS NULL THEN '{NONE}' ELSE '{UNKNOWN}' END"
+def _who(tables: Sequence[pa.Table]) -> tuple[pa.Array, pa.Array, Numbers]:
+    """The users there are, the conversations of nobody, and whose each row of tables is."""
+    encoded = _joined([table["user_id"] for table in tables]).dictionary_encode()
+    who = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+    nobody = np.flatnonzero(who < 0)
+    theirs = _joined([table["conversation_id"] for table in tables]).take(pa.array(nobody))
+    of_nobody = theirs.dictionary_encode()
+    who[nobody] = len(encoded.dictionary) + of_nobody.indices.to_numpy()
+    return encoded.dictionary, of_nobody.dictionary, who
 
 
-def _own(dimension: str, facts: Facts) -> str:
-    """An activity row's value: that of its conversation, but its own model."""
-    return "nullif(a.model, '')" if dimension == "model" else f"c.{facts.column(dimension)}"
+def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return pa.chunked_array(chunks, pa.string()).combine_chunks()
 
 
-def _quoted(text: str) -> str:
-    """A text inside the quotes of SQL."""
-    return text.replace("'", "''")
+def _days(column: pa.ChunkedArray, period: Period) -> Numbers:
+    first = np.datetime64(period.first, "D")
+    found: Numbers = (column.to_numpy() - first).astype(np.int64)
+    return found

@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from conversation_analytics.reports.facts import COUNTED, NONE, Facts
-from conversation_analytics.schemas.metric import MADE_OF, RELATIONS, Metric, Relation
+from conversation_analytics.reports.aggregate import Groups
+from conversation_analytics.reports.arrays import Numbers, Reals, Truths
+from conversation_analytics.reports.facts import Facts
+from conversation_analytics.reports.relations import COUNTED
+from conversation_analytics.schemas.formula import terms
+from conversation_analytics.schemas.metric import MADE_OF, Metric, Relation
 from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.schemas.reports import FIGURES, MODEL_METRICS, MODEL_PERFORMANCE
 
-Numbers: TypeAlias = NDArray[np.int64]
-
-_NAMES: Final = sorted(METRICS)
-_NUMBER: Final = {name: number for number, name in enumerate(_NAMES)}
-
-
-class _Cell(NamedTuple):
-    """A value of a dimension."""
-
-    dimension: str
-    value: str
-
-
-_WHOLE: Final = _Cell("", "")
-_WHOLE_PLACE: Final = -1  # of a dimension that is none
-
-
-class _Found(NamedTuple):
-    """What a query told: columns value, currency, users and those of metrics, and their cells."""
-
-    relation: Relation
-    metrics: list[Metric]
-    table: pa.Table
-    cells: list[_Cell]
+_METRICS: Final = [METRICS[name] for name in sorted(METRICS)]
+_WHOLE: Final = ""  # the dimension that is none
 
 
 def measure(facts: Facts) -> pa.Table:
@@ -50,32 +31,8 @@ def measure(facts: Facts) -> pa.Table:
     Returns:
         A table of `schemas.reports.FIGURES`, in file order.
     """
-    found = [_found(facts, relation, metrics) for relation, metrics in _queries()]
-    cells = sorted({_WHOLE, *(cell for one in found for cell in one.cells)})
-    number = {cell: place for place, cell in enumerate(cells)}
-    places = [np.array([number[cell] for cell in one.cells], dtype=np.int64) for one in found]
-    users = {
-        one.relation: _spread(one.table["users"].to_numpy(), own, len(cells), 0)
-        for one, own in zip(found, places, strict=True)
-        if "users" in one.table.column_names
-    }
-    parts = [
-        _rows(one, own, users[MADE_OF[one.relation]])
-        for one, own in zip(found, places, strict=True)
-    ]
-    rows = pa.concat_tables(parts)
-    rows = rows.sort_by([(name, "ascending") for name in ("cell", "metric", "currency")])
-    return pa.Table.from_arrays(
-        [
-            pa.array([cell.dimension for cell in cells], pa.string()).take(rows["cell"]),
-            pa.array([cell.value for cell in cells], pa.string()).take(rows["cell"]),
-            pa.array(_NAMES, pa.string()).take(rows["metric"]),
-            rows["currency"],
-            rows["figure"],
-            rows["users"],
-        ],
-        schema=FIGURES.arrow,
-    )
+    parts = [_Cells(facts, name).figures() for name in (_WHOLE, *sorted(facts.dimensions))]
+    return pa.concat_tables(parts)
 
 
 def model_performance(figures: pa.Table) -> pa.Table:
@@ -96,76 +53,83 @@ def model_performance(figures: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(list(models.values()), schema=MODEL_PERFORMANCE.arrow)
 
 
-def _queries() -> Iterator[tuple[Relation, list[Metric]]]:
-    """The metrics that one query can tell: those of currencies apart."""
-    for relation in RELATIONS:
-        own = [metric for metric in METRICS.values() if metric.relation == relation]
-        for priced in (False, True):
-            metrics = [metric for metric in own if metric.per_currency == priced]
-            if metrics:
-                yield relation, metrics
+class _Line(NamedTuple):
+    """A metric of all cells, of one currency if it is money: by number, -1 for none."""
+
+    metric: int
+    currency: int
+    figure: Reals
+    users: Numbers
+    there: Truths
 
 
-def _found(facts: Facts, relation: Relation, metrics: list[Metric]) -> _Found:
-    """Some metrics of a relation, of every cell that it has rows of."""
-    priced = metrics[0].per_currency
-    users = ["count(DISTINCT user_id) AS users"] if relation in COUNTED and not priced else []
-    columns = facts.columns
-    # Each row once for the whole and once for each dimension; grouping sets are slow at users.
-    query = f"""
-        SELECT
-            place, value, {f"coalesce(currency, '{NONE}')" if priced else "NULL"} AS currency,
-            {", ".join([*users, *(_figure(metric) for metric in metrics)])}
-        FROM (
-            SELECT *,
-                unnest({[_WHOLE_PLACE, *range(len(columns))]}) AS place,
-                unnest([NULL, {", ".join(columns)}]) AS value
-            FROM {relation}
-            WHERE {"cost IS NOT NULL" if priced else "true"}
-        )
-        WHERE place = {_WHOLE_PLACE} OR value IS NOT NULL
-        GROUP BY ALL
-    """  # noqa: S608 - our own names
-    table = facts.db.execute(query).to_arrow_table()
-    names = {_WHOLE_PLACE: _WHOLE.dimension, **dict(enumerate(facts.dimensions))}
-    places, values = table["place"].to_pylist(), table["value"].to_pylist()
-    cells = [_Cell(names[place], value or "") for place, value in zip(places, values, strict=True)]
-    return _Found(relation, metrics, table, cells)
+class _Cells:
+    """The values of a dimension, or the whole of the period.
 
-
-def _figure(metric: Metric) -> str:
-    return f"({metric.sql})::DOUBLE AS {metric.name}"
-
-
-def _rows(found: _Found, cells: Numbers, users: Numbers) -> pa.Table:
-    """Metrics below each other; of all cells, unless they are of currencies.
-
-    Returns:
-        Columns cell and metric, by number, currency, figure, users.
+    Args:
+        facts: what happened in the period.
+        dimension: the dimension.
     """
-    metrics, table, count = found.metrics, found.table, len(users)
-    figures = [table[metric.name].to_numpy() for metric in metrics]
-    if metrics[0].per_currency:
-        currencies = table["currency"].to_pylist()
-    else:
-        nothing = [0.0 if metric.counts else np.nan for metric in metrics]
-        pairs = zip(figures, nothing, strict=True)
-        figures = [_spread(some, cells, count, other) for some, other in pairs]
-        cells, currencies = np.arange(count), [None] * count
-    figure = np.concatenate(figures)
-    numbers = [_NUMBER[metric.name] for metric in metrics]
-    return pa.table(
-        {
-            "cell": np.tile(cells, len(metrics)),
-            "metric": np.repeat(numbers, len(cells)),
-            "currency": pa.array(currencies * len(metrics), pa.string()),
-            "figure": pa.array(figure, pa.float64(), mask=np.isnan(figure)),
-            "users": np.tile(users[cells], len(metrics)),
+
+    def __init__(self, facts: Facts, dimension: str) -> None:
+        self._facts = facts
+        self._dimension = dimension
+        self._names = facts.shown[dimension].names if dimension else [""]
+        self._group = {relation: self._numbers(relation) for relation in MADE_OF}
+        self._groups = {
+            relation: Groups(facts.relations[relation], group, len(self._names), len(facts.users))
+            for relation, group in self._group.items()
         }
-    )
+        self._users = {relation: self._groups[relation].users() for relation in COUNTED}
 
+    def figures(self) -> pa.Table:
+        """A table of `FIGURES`."""
+        lines = [line for number, one in enumerate(_METRICS) for line in self._lines(number, one)]
+        told = np.stack([line.there for line in lines], axis=1) & self._there()[:, None]
+        # Metrics and currencies are in order, so cell after cell is the order of the file.
+        cell, line = np.nonzero(told)
+        figure, users = (
+            np.stack(columns, axis=1)[cell, line]
+            for columns in ([one.figure for one in lines], [one.users for one in lines])
+        )
+        metric, currency = (
+            np.array(numbers)[line]
+            for numbers in ([one.metric for one in lines], [one.currency for one in lines])
+        )
+        currencies = pa.array(self._facts.currencies, pa.string())
+        return pa.Table.from_arrays(
+            [
+                pa.repeat(self._dimension, len(cell)),
+                pa.array(self._names, pa.string()).take(pa.array(cell)),
+                pa.array([one.name for one in _METRICS], pa.string()).take(pa.array(metric)),
+                currencies.take(pa.array(currency, mask=currency < 0)),
+                pa.array(figure, pa.float64(), mask=np.isnan(figure)),
+                pa.array(users),
+            ],
+            schema=FIGURES.arrow,
+        )
 
-def _spread(some: NDArray[Any], cells: Numbers, count: int, other: float) -> NDArray[Any]:
-    whole = np.full(count, other, dtype=some.dtype)
-    whole[cells] = some
-    return whole
+    def _lines(self, number: int, metric: Metric) -> Iterator[_Line]:
+        """A metric of all cells, of money for each currency."""
+        users = self._users[MADE_OF[metric.relation]]
+        if not metric.per_currency:
+            figure = self._groups[metric.relation].of(metric.formula)
+            yield _Line(number, -1, figure, users, np.ones(len(users), dtype=bool))
+            return
+        rows, group = self._facts.relations[metric.relation], self._group[metric.relation]
+        paid = rows.terms[terms(metric.formula)[0]].valid
+        for currency in np.unique(rows.currency[paid]).tolist():
+            own = np.where(paid & (rows.currency == currency), group, -1)
+            groups = Groups(rows, own, len(users), len(self._facts.users))
+            yield _Line(number, currency, groups.of(metric.formula), users, groups.there())
+
+    def _numbers(self, relation: Relation) -> Numbers:
+        if self._dimension:
+            return self._facts.groups(relation, self._dimension)
+        return np.zeros_like(self._facts.relations[relation].day)
+
+    def _there(self) -> Truths:
+        """Which cells have anything; the whole is there even so."""
+        found = [self._groups[relation].there() for relation in COUNTED]
+        there: Truths = np.logical_or.reduce(found) | (self._dimension == _WHOLE)
+        return there

@@ -35,17 +35,16 @@ a small numerator among k or more users.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from conversation_analytics.periods import Grain
+from conversation_analytics.reports.arrays import Numbers, Truths, distinct
 
 OTHER: Final = "(other)"
 """The label of values that are shown together."""
@@ -60,17 +59,34 @@ POOLED: Final = pa.schema(
     ]
 )
 
-Numbers: TypeAlias = NDArray[np.int64]
-Truths: TypeAlias = NDArray[np.bool_]
+
+@dataclass(frozen=True)
+class Cells:
+    """Who has which value of a dimension when: parallel columns, any number of rows alike.
+
+    Attributes:
+        values: the values there are, in order.
+        days: the days there are, in order. Those that are left out are left out of the decision, so
+            a week or month must be there as a whole.
+        value: number of each row's value.
+        day: number of its day.
+        relation: number of the relation in which it is counted.
+        user: number of its user; all who are not known are one.
+    """
+
+    values: Sequence[str]
+    days: Sequence[date]
+    value: Numbers
+    day: Numbers
+    relation: Numbers
+    user: Numbers
 
 
-def pool(cells: pa.Table, k: int) -> pa.Table:
+def pool(cells: Mapping[str, Cells], k: int) -> pa.Table:
     """What each value is shown as on each day.
 
     Args:
-        cells: dimension, value, day, relation, user_id: who has which value when, in which
-            relation. Null users count as one. Days that are left out are left out of the
-            decision, so a week or month must be there as a whole.
+        cells: by dimension, who has which value when.
         k: users below which a number is not shown; 1 hides nothing.
 
     Returns:
@@ -78,23 +94,8 @@ def pool(cells: pa.Table, k: int) -> pa.Table:
         the value, `OTHER`, or null where the day is left out of the dimension. In order. A value
         that is called `OTHER` itself is added to what is pooled.
     """
-    if not len(cells):
-        return POOLED.empty_table()
-    # Once for all dimensions, whose values are told apart below.
-    (dimensions, dimension), (values, value), (days, day), (relations, relation) = (
-        _numbered(cells[name]) for name in ("dimension", "value", "day", "relation")
-    )
-    user = _encoded(cells["user_id"]).indices.to_numpy()
-    sizes = (len(days), len(relations))
-    found = []
-    for number, name in enumerate(dimensions):
-        own = np.flatnonzero(dimension == number)
-        there = np.bincount(value[own], minlength=len(values)) > 0
-        names = [values[n] for n in np.flatnonzero(there).tolist()]
-        place = np.cumsum(there) - 1
-        users = _users(place[value[own]], day[own], relation[own], user[own], *sizes)
-        found.append(_pooled(name, names, days, users, k))
-    return pa.concat_tables(found)
+    found = [_pooled(name, cells[name], k) for name in sorted(cells) if len(cells[name].value)]
+    return pa.concat_tables([POOLED.empty_table(), *found])
 
 
 def labels_in(pooled: pa.Table, grain: Grain) -> pa.Table:
@@ -131,17 +132,16 @@ class _Users:
         return self.value[chosen], self.day[chosen], self.relation[chosen], self.user[chosen]
 
 
-def _pooled(
-    dimension: object, values: Sequence[object], days: Sequence[object], users: _Users, k: int
-) -> pa.Table:
+def _pooled(dimension: str, cells: Cells, k: int) -> pa.Table:
+    users = _users(cells)
     hidden = _hidden(users, k)
     there = users.counts.any(axis=2)
     withheld = np.all(hidden | ~there, axis=0)
-    named = np.array(values, dtype=object)[:, None].repeat(len(days), axis=1)
+    named = np.array(cells.values, dtype=object)[:, None].repeat(len(cells.days), axis=1)
     daily, wider = named.copy(), named.copy()
     daily[hidden] = OTHER
     daily[hidden & withheld] = None
-    for fragment in _fragments(days):
+    for fragment in _fragments(cells.days):
         some = np.zeros_like(hidden)
         some[:, fragment] = hidden[:, fragment]
         if some.any():
@@ -150,33 +150,18 @@ def _pooled(
     at_value, at_day = np.nonzero(there)
     columns = [
         pa.array([dimension] * len(at_value), pa.string()),
-        pa.array([values[n] for n in at_value.tolist()], pa.string()),
-        pa.array([days[n] for n in at_day.tolist()], pa.date32()),
+        pa.array([cells.values[n] for n in at_value.tolist()], pa.string()),
+        pa.array([cells.days[n] for n in at_day.tolist()], pa.date32()),
         pa.array(daily[at_value, at_day].tolist(), pa.string()),
         pa.array(wider[at_value, at_day].tolist(), pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=POOLED)
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[list[object], Numbers]:
-    """The values there are, in order, null last, and the number of each row's."""
-    encoded = _encoded(column)
-    names = encoded.dictionary.to_pylist()
-    order = sorted(range(len(names)), key=lambda n: (names[n] is None, names[n]))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return [names[n] for n in order], rank[encoded.indices.to_numpy()]
-
-
-def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    return pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
-
-
-def _users(
-    value: Numbers, day: Numbers, relation: Numbers, user: Numbers, days: int, relations: int
-) -> _Users:
-    shape = (int(value.max()) + 1, days, relations, int(user.max()) + 1)
-    keys = np.unique(np.ravel_multi_index((value, day, relation, user), shape))
+def _users(cells: Cells) -> _Users:
+    rows = (cells.value, cells.day, cells.relation, cells.user)
+    shape = (len(cells.values), len(cells.days), *(int(one.max()) + 1 for one in rows[2:]))
+    keys = distinct(np.ravel_multi_index(rows, shape), int(np.prod(shape)))
     value, day, relation, user = np.unravel_index(keys, shape)
     places = np.ravel_multi_index((value, day, relation), shape[:3])
     counts = np.bincount(places, minlength=int(np.prod(shape[:3]))).reshape(shape[:3])
@@ -209,11 +194,10 @@ def _hidden(users: _Users, k: int) -> Truths:
     return hidden
 
 
-def _fragments(days: Sequence[object]) -> Iterator[list[int]]:
+def _fragments(days: Sequence[date]) -> Iterator[list[int]]:
     """The numbers of the days of each week within each month."""
     found: dict[tuple[int, int, int], list[int]] = {}
     for number, day in enumerate(days):
-        assert isinstance(day, date)  # noqa: S101 - tells the type
         found.setdefault((*day.isocalendar()[:2], day.month), []).append(number)
     yield from found.values()
 

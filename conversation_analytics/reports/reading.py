@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -16,7 +15,8 @@ import pyarrow.compute as pc
 from conversation_analytics.errors import StaleInput
 from conversation_analytics.periods import Period
 from conversation_analytics.reports.catalogue import Catalogue
-from conversation_analytics.reports.facts import FIRST_DAYS, READ, Facts, facts_of
+from conversation_analytics.reports.facts import Facts, facts_of
+from conversation_analytics.reports.relations import FIRST_DAYS, READ
 from conversation_analytics.schemas import (
     CATEGORY_SUMMARIES,
     CONVERSATIONS,
@@ -60,9 +60,8 @@ class States:
     first_days: pa.Table
     kept: dict[date, dict[str, pa.Table]] = field(default_factory=dict)
 
-    @contextmanager
-    def facts(self, period: Period) -> Iterator[Facts]:
-        """The relations of a period.
+    def facts(self, period: Period) -> Facts:
+        """What happened in a period.
 
         Raises:
             StaleInput: a day changed since the catalogue was read.
@@ -75,16 +74,15 @@ class States:
             pa.concat_tables([_empty(schema), *(read[day][schema.name] for day in days)])
             for _, schema in _TABLES
         )
-        with facts_of(
+        return facts_of(
             period,
             self.settings.analytics_timezone,
             conversations=conversations,
             summaries=summaries,
-            activity=activity.filter(_within(activity["activity_day"], period)),
+            activity=activity,
             first_days=self._first_days_of(activity["user_id"]),
             attributes=self.settings.dimensions,
-        ) as facts:
-            yield facts
+        )
 
     def _first_days_of(self, users: pa.ChunkedArray) -> pa.Table:
         """Those of some users, of all of whom a join would go through for each period."""
@@ -129,11 +127,6 @@ def first_days(users: pa.Table) -> pa.Table:
 
 def _empty(schema: TableSchema) -> pa.Table:
     return schema.empty().select(READ[schema.name])
-
-
-def _within(days: pa.ChunkedArray, period: Period) -> pa.ChunkedArray:
-    first, last = pa.scalar(period.first, pa.date32()), pa.scalar(period.last, pa.date32())
-    return pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
 
 
 def new_users(found: pa.Table) -> dict[date, str]:

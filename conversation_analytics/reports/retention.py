@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conversation_analytics.periods import Period
 from conversation_analytics.reports.facts import Facts
+from conversation_analytics.schemas.formula import terms
+from conversation_analytics.schemas.metrics import METRICS
 
 COHORTS: Final = 12
 """Earlier weeks whose users are looked for."""
 
-_ACTIVE: Final = "SELECT DISTINCT user_id FROM activity WHERE role = 'user' AND user_id IS NOT NULL"
+_WROTE: Final = METRICS["active_users"]
 
 
 def cohorts(period: Period) -> list[Period]:
@@ -43,8 +46,7 @@ def retention(facts: Facts, first_days: pa.Table, fewest: int) -> list[dict[str,
         return []
     earliest, last = weeks[-1].first, weeks[0].last
     known = first_days.filter(_between(first_days["first_day"], earliest, last))
-    active = facts.db.execute(_ACTIVE).to_arrow_table()["user_id"].combine_chunks()
-    came_back = pc.is_in(known["user_id"], active).to_pylist()
+    came_back = pc.is_in(known["user_id"], _active(facts)).to_pylist()
     users: dict[date, int] = {}
     returned: dict[date, int] = {}
     for day, is_back in zip(known["first_day"].to_pylist(), came_back, strict=True):
@@ -64,6 +66,14 @@ def retention(facts: Facts, first_days: pa.Table, fewest: int) -> list[dict[str,
         for later, week in enumerate(weeks, start=1)
         if week.first in users
     ]
+
+
+def _active(facts: Facts) -> pa.Array:
+    """The users who wrote a message."""
+    rows = facts.relations[_WROTE.relation]
+    [sql] = terms(_WROTE.formula)
+    who = np.unique(rows.who[rows.terms[sql].amounts > 0])
+    return facts.users.take(pa.array(who[who < len(facts.users)]))
 
 
 def _between(days: pa.ChunkedArray, first: date, last: date) -> pa.ChunkedArray:

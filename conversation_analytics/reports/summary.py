@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from conversation_analytics.reports.facts import NONE
 from conversation_analytics.reports.pooling import OTHER
+from conversation_analytics.reports.relations import NONE
 from conversation_analytics.reports.wording import (
     counted,
     dates,

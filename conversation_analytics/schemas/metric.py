@@ -6,6 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from conversation_analytics.schemas.formula import (
+    ALL,
+    Count,
+    Formula,
+    Mean,
+    Quantile,
+    Ratio,
+    Sum,
+    Users,
+)
+
 Direction = Literal["up_is_good", "down_is_good", "neutral"]
 Unit = Literal["count", "tokens", "money", "share", "score", "seconds", "milliseconds"]
 Relation = Literal["conversations", "spending", "activity", "times"]
@@ -39,14 +50,9 @@ class Metric:
         description: what it tells, of which rows.
         direction: whether more of it is better.
         relation: the rows it is made of.
-        sql: the aggregate over those rows.
-        additive: whether those of the days of a period add up to that of the period.
-        distinct: whether it counts distinct users.
-        counts: whether it is 0 where there are no rows; others are null there.
+        formula: what it makes of them.
         per_currency: whether there is one for each currency.
         headline: whether it is among the first that a reader wants to know.
-        numerator: of a rate or mean, the SQL of what a row adds to what is divided, never null.
-        denominator: what it adds to the divisor.
         decimals: digits after the point worth showing.
     """
 
@@ -57,93 +63,66 @@ class Metric:
     description: str
     direction: Direction
     relation: Relation
-    sql: str
-    additive: bool = False
-    distinct: bool = False
-    counts: bool = False
+    formula: Formula
     per_currency: bool = False
     headline: bool = False
-    numerator: str | None = None
-    denominator: str | None = None
     decimals: int = 0
 
+    @property
+    def sql(self) -> str:
+        """The aggregate over its rows."""
+        return self.formula.sql
 
-def count(name: str, title: str, group: str, relation: Relation, sql: str, **more: Any) -> Metric:
-    """A number of things: 0 where there are none."""
-    return Metric(
-        **{"unit": "count", "direction": "neutral", "counts": True, "additive": True, **more},
-        name=name,
-        title=title,
-        group=group,
-        relation=relation,
-        sql=sql,
-    )
+    @property
+    def additive(self) -> bool:
+        """Whether those of the days of a period add up to that of the period."""
+        return isinstance(self.formula, Count | Sum)
 
-
-def total(name: str, title: str, group: str, relation: Relation, of: str, **more: Any) -> Metric:
-    """A sum: null where there is nothing to sum up."""
-    return Metric(
-        **{"unit": "count", "direction": "neutral", "additive": True, **more},
-        name=name,
-        title=title,
-        group=group,
-        relation=relation,
-        sql=f"sum({of})",
-    )
+    @property
+    def counts(self) -> bool:
+        """Whether it is 0 where there are no rows; others are null there."""
+        if isinstance(self.formula, Sum):
+            return self.formula.counts
+        return isinstance(self.formula, Count | Users)
 
 
-def ratio(
+def count(
     name: str,
     title: str,
     group: str,
     relation: Relation,
-    numerator: str,
-    denominator: str,
+    formula: Count | Sum | Users,
     **more: Any,
 ) -> Metric:
+    """A number of things: 0 where there are none."""
+    shape = {"unit": "count", "direction": "neutral", **more}
+    return Metric(name=name, title=title, group=group, relation=relation, formula=formula, **shape)
+
+
+def total(name: str, title: str, group: str, relation: Relation, of: str, **more: Any) -> Metric:
+    """A sum: null where there is nothing to sum up."""
+    return count(name, title, group, relation, Sum(of), **more)
+
+
+def ratio(
+    name: str, title: str, group: str, relation: Relation, formula: Ratio | Mean, **more: Any
+) -> Metric:
     """A share or mean: what the rows add to one sum by what they add to the other."""
-    return Metric(
-        **{"unit": "share", "decimals": 1, **more},
-        name=name,
-        title=title,
-        group=group,
-        relation=relation,
-        sql=f"sum({numerator}) / nullif(sum({denominator}), 0)",
-        numerator=numerator,
-        denominator=denominator,
-    )
+    shape = {"unit": "share", "decimals": 1, **more}
+    return Metric(name=name, title=title, group=group, relation=relation, formula=formula, **shape)
 
 
 def share(
     name: str, title: str, group: str, relation: Relation, which: str, among: str, **more: Any
 ) -> Metric:
     """A share of rows: those for which one condition holds among those for which another does."""
-    both = which if among == "true" else f"{among} AND {which}"
-    all_ = "count(*)" if among == "true" else f"count(*) FILTER ({among})"
-    return Metric(
-        **{"unit": "share", "decimals": 1, **more},
-        name=name,
-        title=title,
-        group=group,
-        relation=relation,
-        sql=f"count(*) FILTER ({both}) / nullif({all_}, 0)",
-        numerator=f"CASE WHEN {both} THEN 1 ELSE 0 END",
-        denominator=f"CASE WHEN {among} THEN 1 ELSE 0 END",
-    )
+    both = which if among == ALL else f"{among} AND {which}"
+    return ratio(name, title, group, relation, Ratio(Count(both), Count(among)), **more)
 
 
 def mean(name: str, title: str, group: str, relation: Relation, of: str, **more: Any) -> Metric:
     """A mean over the rows that have a value."""
-    return Metric(
-        **{"decimals": 1, **more},
-        name=name,
-        title=title,
-        group=group,
-        relation=relation,
-        sql=f"avg({of})",
-        numerator=f"coalesce({of}, 0)",
-        denominator=f"CASE WHEN {of} IS NULL THEN 0 ELSE 1 END",
-    )
+    return ratio(name, title, group, relation, Mean(of), **more)
 
 
 def quantiles(
@@ -160,8 +139,6 @@ def quantiles(
 ) -> list[Metric]:
     """Quantiles of a time, each interpolated linearly; one is a headline."""
     ending = {"seconds": "_seconds", "milliseconds": "_ms"}[unit]
-    # One list, so that DuckDB sorts once for all of them.
-    parts = ", ".join(str(percent / 100) for percent in percents)
     return [
         Metric(
             name=f"{stem}_p{percent}{ending}",
@@ -171,9 +148,9 @@ def quantiles(
             description=f"{description}: {percent} % took no longer.",
             direction="down_is_good",
             relation=relation,
-            sql=f"quantile_cont({of}, [{parts}])[{place}]",
+            formula=Quantile(of, tuple(percents), percent),
             headline=percent == headline,
             decimals=1 if unit == "seconds" else 0,
         )
-        for place, percent in enumerate(percents, start=1)
+        for percent in percents
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from conversation_analytics.schemas.categories import TASKS
+from conversation_analytics.schemas.formula import ALL, Count, Ratio, Sum, Users
 from conversation_analytics.schemas.metric import (
     Direction,
     Metric,
@@ -35,11 +36,9 @@ def _users(name: str, title: str, also: str, description: str, direction: Direct
         title,
         "volume",
         "activity",
-        f"count(DISTINCT user_id) FILTER (role = 'user'{also})",
+        Users(f"role = 'user'{also}"),
         description=description,
         direction=direction,
-        additive=False,
-        distinct=True,
         headline=name == "active_users",
     )
 
@@ -50,7 +49,7 @@ _VOLUME = [
         "Conversations",
         "volume",
         "conversations",
-        "count(*)",
+        Count(),
         description="Conversations started.",
         headline=True,
     ),
@@ -59,7 +58,7 @@ _VOLUME = [
         "Messages",
         "volume",
         "activity",
-        "coalesce(sum(messages), 0)",
+        Sum("messages", counts=True),
         description="Messages made, whatever day their conversation started on.",
         headline=True,
     ),
@@ -69,7 +68,7 @@ _VOLUME = [
             f"Messages of {role}s",
             "volume",
             "activity",
-            f"coalesce(sum(messages) FILTER (role = '{role}'), 0)",
+            Sum("messages", f"role = '{role}'", counts=True),
             description=f"Messages made by {role}s.",
         )
         for role in ("user", "assistant")
@@ -156,7 +155,7 @@ _OUTCOME = [
         "Escalations",
         "outcome",
         "conversations",
-        "count(*) FILTER (escalated)",
+        Count("escalated"),
         description="Conversations started in which the assistant asked for a human.",
         direction="down_is_good",
     ),
@@ -166,7 +165,7 @@ _OUTCOME = [
         "outcome",
         "conversations",
         "escalated",
-        "true",
+        ALL,
         description="Share of conversations started in which the assistant asked for a human.",
         direction="down_is_good",
         headline=True,
@@ -198,7 +197,7 @@ _OUTCOME = [
         "Errors",
         "outcome",
         "activity",
-        "coalesce(sum(errors) FILTER (role = 'assistant'), 0)",
+        Sum("errors", "role = 'assistant'", counts=True),
         description="Messages of assistants made with an error.",
         direction="down_is_good",
     ),
@@ -207,8 +206,7 @@ _OUTCOME = [
         "Error rate",
         "outcome",
         "activity",
-        "CASE WHEN role = 'assistant' THEN errors ELSE 0 END",
-        "CASE WHEN role = 'assistant' THEN messages ELSE 0 END",
+        Ratio(Sum("errors", "role = 'assistant'"), Sum("messages", "role = 'assistant'")),
         description="Share of the messages of assistants made that have an error.",
         direction="down_is_good",
         headline=True,
@@ -282,7 +280,7 @@ _FEELING = [
         "Conversations with feedback",
         "feedback",
         "conversations",
-        "count(feedback_score)",
+        Count("feedback_score IS NOT NULL"),
         description="Conversations started of which users gave feedback.",
     ),
     mean(

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from conversation_analytics.periods import Period, parse_period
+from conversation_analytics.schemas.formula import Mean, Ratio
 from conversation_analytics.schemas.metric import Metric
 from conversation_analytics.schemas.metrics import METRICS
 
@@ -308,7 +309,7 @@ def _why(before: Mapping[str, Any], now: Mapping[str, Any], draw: random.Random)
 def _changed(metric: Metric, before: float, now: float, draw: random.Random) -> dict[str, Any]:
     change, sure = now - before, metric.name in SURE
     width = abs(change) * (0.4 if sure else 1.6)
-    explained = EXPLAINED if metric.additive or metric.numerator else ()
+    explained = EXPLAINED if metric.additive or isinstance(metric.formula, Ratio | Mean) else ()
     return {
         "now": now,
         "before": before,

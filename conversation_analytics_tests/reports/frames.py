@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from conversation_analytics.reports.facts import FIRST_DAYS
+from conversation_analytics.reports.relations import FIRST_DAYS
 from conversation_analytics.schemas import CATEGORY_SUMMARIES, CONVERSATIONS, MESSAGES
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.linalg import null_space
 from scipy.sparse.csgraph import connected_components
 
-from conversation_analytics.reports.pooling import OTHER, pool
+from conversation_analytics.reports.pooling import OTHER, Cells, pool
 
 RELATIONS = ("conversations", "activity")
 # Two weeks with the end of a month in the first: fragments of three, four and three days.
@@ -21,7 +21,7 @@ FIRST = date(2024, 1, 29)
 DAYS = [FIRST + timedelta(days=n) for n in range(10)]
 
 Cell = tuple[str, date]
-Cells = frozenset[Cell]
+CellSet = frozenset[Cell]
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,17 @@ class Lake:
 
     rows: tuple[tuple[str, date, str, str | None], ...]
 
-    def table(self, order: Sequence[int] | None = None) -> pa.Table:
-        rows = list(dict.fromkeys(self.rows))
-        rows = rows if order is None else [rows[n] for n in order]
-        names = ("value", "day", "relation", "user_id")
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        users = pa.array(columns.pop("user_id"), pa.string())
-        return pa.table({"dimension": ["topic"] * len(rows), **columns, "user_id": users})
+    def cells(self, order: Sequence[int] | None = None) -> dict[str, Cells]:
+        """What pooling decides by; rows in an order, in which some may be missing or repeated."""
+        rows = self.rows if order is None else [self.rows[n] for n in order]
+        values, days = (sorted({row[n] for row in rows}) for n in (0, 1))
+        users = list(dict.fromkeys(row[3] for row in rows))
+        numbers = [
+            (values.index(value), days.index(day), RELATIONS.index(relation), users.index(user))
+            for value, day, relation, user in rows
+        ]
+        columns = np.array(numbers, dtype=np.int64).reshape(-1, 4).T
+        return {"topic": Cells(values, days, *columns)}
 
     def during(self, days: Iterable[date]) -> Lake:
         some = set(days)
@@ -105,7 +109,7 @@ def whole(day: date) -> list[object]:
     return [day, week, (day.year, day.month)]
 
 
-def published(found: Labels) -> dict[object, Cells]:
+def published(found: Labels) -> dict[object, CellSet]:
     """The cells that each number of all daily, weekly and monthly reports is of."""
     sets: dict[object, set[Cell]] = defaultdict(set)
     for cell, (daily, wider) in found.items():
@@ -116,7 +120,7 @@ def published(found: Labels) -> dict[object, Cells]:
     return {name: frozenset(cells) for name, cells in sets.items()}
 
 
-def published_grain_by_grain(lake: Lake, k: int) -> dict[object, Cells]:
+def published_grain_by_grain(lake: Lake, k: int) -> dict[object, CellSet]:
     """What reports would say that pool what few users have in each period by itself."""
     sets: dict[object, set[Cell]] = defaultdict(set)
     for number in range(3):
@@ -128,7 +132,7 @@ def published_grain_by_grain(lake: Lake, k: int) -> dict[object, Cells]:
             # The whole period as one day, so that the daily rule pools it.
             as_a_day = Lake(tuple((v, FIRST, of, user) for v, _, of, user in some.rows))
             shown = {
-                value: label[0] for (value, _), label in labels(pool(as_a_day.table(), k)).items()
+                value: label[0] for (value, _), label in labels(pool(as_a_day.cells(), k)).items()
             }
             for value, day, _, _ in some.rows:
                 sets[period, "whole"].add((value, day))
@@ -137,7 +141,7 @@ def published_grain_by_grain(lake: Lake, k: int) -> dict[object, Cells]:
     return {name: frozenset(cells) for name, cells in sets.items()}
 
 
-def is_small(users: dict[Cell, set[str | None]], cells: Cells, k: int) -> bool:
+def is_small(users: dict[Cell, set[str | None]], cells: CellSet, k: int) -> bool:
     """Whether some cells have users, fewer than k, and are not just whole days."""
     there = {cell for cell in cells if cell in users}
     days = {day for _, day in there}
@@ -147,8 +151,8 @@ def is_small(users: dict[Cell, set[str | None]], cells: Cells, k: int) -> bool:
 
 
 def told_by_subtraction(
-    sets: Iterable[Cells], users: dict[Cell, set[str | None]], k: int, most: int = 18
-) -> list[Cells]:
+    sets: Iterable[CellSet], users: dict[Cell, set[str | None]], k: int, most: int = 18
+) -> list[CellSet]:
     """The sets of cells with fewer than k users whose sums follow from sums of other sets.
 
     A set follows if the row that has 1 at its cells and 0 elsewhere is a linear combination of the

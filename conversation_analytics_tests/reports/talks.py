@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -11,7 +10,8 @@ from decimal import Decimal
 import pyarrow as pa
 
 from conversation_analytics.periods import Period
-from conversation_analytics.reports.facts import FIRST_DAYS, Facts, facts_of
+from conversation_analytics.reports.facts import Facts, facts_of
+from conversation_analytics.reports.relations import FIRST_DAYS
 from conversation_analytics.schemas import CONVERSATIONS
 from conversation_analytics.schemas.categories import CATEGORY_SUMMARIES
 from conversation_analytics.schemas.message_activity import MESSAGE_ACTIVITY
@@ -34,8 +34,7 @@ class Talk:
     wait: float = 1.0
 
 
-@contextmanager
-def facts(period: Period, talks: Iterable[Talk]) -> Iterator[Facts]:
+def facts(period: Period, talks: Iterable[Talk]) -> Facts:
     at = datetime.combine(period.first, time(12), UTC)
     conversations, summaries, activity = [], [], []
     for number, talk in enumerate(talks):
@@ -73,7 +72,7 @@ def facts(period: Period, talks: Iterable[Talk]) -> Iterator[Facts]:
             "latency_ms": [talk.latency] * talk.answers,
         }
         activity.append(made | answered)
-    with facts_of(
+    return facts_of(
         period,
         "UTC",
         conversations=pa.Table.from_pylist(conversations, schema=CONVERSATIONS.arrow),
@@ -83,5 +82,4 @@ def facts(period: Period, talks: Iterable[Talk]) -> Iterator[Facts]:
         ),
         activity=pa.Table.from_pylist(activity, schema=MESSAGE_ACTIVITY.arrow),
         first_days=FIRST_DAYS.empty_table(),
-    ) as found:
-        yield found
+    )

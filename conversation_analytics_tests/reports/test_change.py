@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import pyarrow as pa
@@ -29,21 +28,17 @@ def why(
     before_labels: Labels | None = None,
 ) -> dict[str, Any]:
     """The document of changes; labels are of topics, and of what is there besides."""
-    with ExitStack() as stack:
-        sides = []
-        for period, talks, labels in (
-            (NOW, now, now_labels),
-            (BEFORE, before, before_labels),
-        ):
-            one = stack.enter_context(facts(period, talks))
-            if labels is not None:
-                rows = [
-                    {"dimension": "topic", "value": value, "day": period.first, "label": label}
-                    for value, label in labels.items()
-                ]
-                one.label(pa.Table.from_pylist(rows, schema=LABELS))
-            sides.append(one)
-        return as_document(changes(*sides))
+    sides = []
+    for period, talks, labels in ((NOW, now, now_labels), (BEFORE, before, before_labels)):
+        one = facts(period, talks)
+        if labels is not None:
+            rows = [
+                {"dimension": "topic", "value": value, "day": period.first, "label": label}
+                for value, label in labels.items()
+            ]
+            one = one.labelled(pa.Table.from_pylist(rows, schema=LABELS))
+        sides.append(one)
+    return as_document(changes(*sides))
 
 
 def many(count: int, start: int = 0, **more: Any) -> list[Talk]:
@@ -59,8 +54,8 @@ def test_figures_are_those_that_are_measured() -> None:
     now = [*many(40, cost="0.1", currency="USD"), *many(9, start=50, escalated=True, topic="bills")]
     found = why(now, before)
     for period, talks, side in ((NOW, now, "now"), (BEFORE, before, "before")):
-        with facts(period, talks) as one:
-            rows = [row for row in measure(one).to_pylist() if row["dimension"] == ""]
+        figures = measure(facts(period, talks)).to_pylist()
+        rows = [row for row in figures if row["dimension"] == ""]
         for row in rows:
             if METRICS[row["metric"]].headline and row["metric"] != "cost":
                 assert found[row["metric"]][side] == row["figure"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,13 +13,13 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from conversation_analytics.reports.decomposition import (
+    Both,
+    Draws,
     Estimate,
-    Sums,
+    Part,
     estimated,
     holm,
     quantile_change,
-    rate_parts,
-    volume_parts,
 )
 
 GROUPS = 3
@@ -30,6 +31,34 @@ rows = st.lists(
     min_size=1,
     max_size=25,
 )
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Rows of a period."""
+
+    user: np.ndarray
+    group: np.ndarray
+    top: np.ndarray
+    bottom: np.ndarray
+
+
+def drawn_of(now: Sums, before: Sums, groups: int) -> Draws:
+    """In the groups, and all in one more."""
+    group = np.concatenate([now.group, before.group])
+    whole = np.full_like(group, groups)
+    return Draws(now.user, before.user, np.stack([group, whole]), groups + 1)
+
+
+def volume_parts(now: Sums, before: Sums, groups: int) -> list[Part]:
+    return drawn_of(now, before, groups).volume(Both(now.top, before.top))[:groups]
+
+
+def rate_parts(now: Sums, before: Sums, groups: int) -> list[Part]:
+    """The last is of the whole."""
+    return drawn_of(now, before, groups).rate(
+        Both(now.top, before.top), Both(now.bottom, before.bottom)
+    )
 
 
 def sums(some: Sequence[Row]) -> Sums:
@@ -59,7 +88,7 @@ def contribution(
 def test_what_groups_contribute_to_a_rate_is_mix_and_rate_and_adds_up(
     now: list[Row], before: list[Row]
 ) -> None:
-    parts = rate_parts(sums(now), sums(before), GROUPS)
+    *parts, whole = rate_parts(sums(now), sums(before), GROUPS)
     for group, part in enumerate(parts):
         assert (part.mix, part.rate) == pytest.approx(
             contribution(now, before, group, lambda _: 1), abs=1e-12
@@ -68,7 +97,6 @@ def test_what_groups_contribute_to_a_rate_is_mix_and_rate_and_adds_up(
     rates = (sum(row[2] for row in some) / sum(row[3] for row in some) for some in (now, before))
     change = next(rates) - next(rates)
     assert sum(part.contribution.value for part in parts) == pytest.approx(change, abs=1e-12)
-    (whole,) = rate_parts(sums(now).whole(), sums(before).whole(), 1)
     assert whole.contribution.value == pytest.approx(change, abs=1e-12)
 
 
@@ -96,7 +124,7 @@ def test_the_interval_of_a_rate_is_what_a_little_more_of_each_user_would_change(
 
     both = [*now, *before]
     rate = sum(row[2] for row in both) / sum(row[3] for row in both)
-    for group, part in enumerate(rate_parts(sums(now), sums(before), GROUPS)):
+    for group, part in enumerate(rate_parts(sums(now), sums(before), GROUPS)[:GROUPS]):
         level = sum(row[2] - rate * row[3] for row in both if row[1] == group)
         level /= sum(row[3] for row in both)
 
@@ -210,7 +238,6 @@ def test_intervals_of_contributions_cover_the_truth() -> None:
     for _ in range(SIMULATIONS):
         one, zero = drawn(rng, LATER_SHARES, LATER_RATES), drawn(rng, SHARES, RATES)
         found = [part.contribution for part in rate_parts(one, zero, GROUPS)]
-        found.append(rate_parts(one.whole(), zero.whole(), 1)[0].contribution)
         for place, (estimate, true) in enumerate(zip(found, [*truth, now - before], strict=True)):
             assert estimate.interval is not None
             covered[place] += estimate.interval[0] <= true <= estimate.interval[1]
@@ -223,9 +250,9 @@ def test_what_did_not_change_is_seldom_said_to_have() -> None:
     wrong = np.zeros(3)
     for _ in range(SIMULATIONS):
         one, zero = drawn(rng, SHARES, RATES), drawn(rng, SHARES, RATES)
-        parts = [part.contribution for part in rate_parts(one, zero, GROUPS)]
+        *parts, whole = [part.contribution for part in rate_parts(one, zero, GROUPS)]
         volumes = [part.contribution for part in volume_parts(one, zero, GROUPS)]
-        wrong[0] += rate_parts(one.whole(), zero.whole(), 1)[0].contribution.distinguishable
+        wrong[0] += whole.distinguishable
         wrong[1] += any(holm([part.p or 0 for part in parts]))
         wrong[2] += any(holm([part.p or 0 for part in volumes]))
     assert (wrong / SIMULATIONS <= 0.08).all()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +40,7 @@ def of_users(value: str, day: int, users: range) -> list[tuple[str, date, str, s
 @given(lakes, ks)
 @settings(max_examples=60)
 def test_every_number_of_a_value_is_of_enough_users_or_none(lake: Lake, k: int) -> None:
-    sets = published(labels(pool(lake.table(), k)))
+    sets = published(labels(pool(lake.cells(), k)))
     values = [cells for name, cells in sets.items() if name[1] == "value"]  # type: ignore[index]
     for relation in RELATIONS:
         users = lake.users(relation)
@@ -53,7 +52,7 @@ def test_every_number_of_a_value_is_of_enough_users_or_none(lake: Lake, k: int) 
 @given(lakes, ks)
 @settings(max_examples=60)
 def test_no_sums_and_differences_tell_of_fewer_users(lake: Lake, k: int) -> None:
-    sets = published(labels(pool(lake.table(), k)))
+    sets = published(labels(pool(lake.cells(), k)))
     for relation in RELATIONS:
         assert told_by_subtraction(sets.values(), lake.users(relation), k) == []
 
@@ -61,7 +60,7 @@ def test_no_sums_and_differences_tell_of_fewer_users(lake: Lake, k: int) -> None
 @pytest.mark.parametrize("seed", range(80))
 def test_an_attack_on_a_random_lake_finds_nothing(seed: int) -> None:
     lake, k = random_lake(seed), 2 + seed % 4
-    sets = published(labels(pool(lake.table(), k)))
+    sets = published(labels(pool(lake.cells(), k)))
     for relation in RELATIONS:
         assert told_by_subtraction(sets.values(), lake.users(relation), k) == []
 
@@ -100,12 +99,12 @@ def test_the_attack_sees_through_rows_and_columns_of_hidden_cells() -> None:
 @given(lakes, ks)
 @settings(max_examples=40)
 def test_days_weeks_and_months_decide_alike(lake: Lake, k: int) -> None:
-    together = labels(pool(lake.table(), k))
+    together = labels(pool(lake.cells(), k))
     for number in range(3):
         for period in {whole(day)[number] for day in DAYS}:
             some = lake.during(day for day in DAYS if whole(day)[number] == period)
             if some.rows:
-                alone = labels(pool(some.table(), k))
+                alone = labels(pool(some.cells(), k))
                 keep = slice(0, 1) if number == 0 else slice(0, 2)
                 for cell, found in alone.items():
                     assert found[keep] == together[cell][keep]
@@ -116,27 +115,27 @@ def test_days_weeks_and_months_decide_alike(lake: Lake, k: int) -> None:
 def test_neither_the_order_of_rows_nor_the_names_of_users_decide(
     lake: Lake, k: int, random: np.random.RandomState
 ) -> None:
-    found = pool(lake.table(), k)
-    order = list(range(lake.table().num_rows))
+    found = pool(lake.cells(), k)
+    order = list(range(len(lake.rows)))
     random.shuffle(order)
-    assert pool(lake.table(order), k).equals(found)
+    assert pool(lake.cells(order), k).equals(found)
     renamed = tuple(
         (value, day, relation, user and f"{9 - int(user[1:])}u")
         for value, day, relation, user in lake.rows
     )
-    assert pool(Lake(renamed).table(), k).equals(found)
+    assert pool(Lake(renamed).cells(), k).equals(found)
 
 
 @given(lakes)
 @settings(max_examples=20)
 def test_one_user_is_enough_if_the_setting_says_so(lake: Lake) -> None:
-    for (value, _), found in labels(pool(lake.table(), 1)).items():
+    for (value, _), found in labels(pool(lake.cells(), 1)).items():
         assert found == (value, value)
 
 
 def test_a_value_of_few_users_on_a_day_is_pooled_with_the_smallest_other() -> None:
     rows = [*of_users("a", 0, range(2)), *of_users("b", 0, range(5)), *of_users("c", 0, range(9))]
-    found = labels(pool(Lake(tuple(rows)).table(), 3))
+    found = labels(pool(Lake(tuple(rows)).cells(), 3))
     assert {value: label for (value, _), label in found.items()} == {
         "a": (OTHER, OTHER),
         "b": (OTHER, OTHER),
@@ -146,13 +145,13 @@ def test_a_value_of_few_users_on_a_day_is_pooled_with_the_smallest_other() -> No
 
 def test_a_day_whose_pool_would_be_the_whole_has_no_breakdown() -> None:
     rows = [*of_users("a", 0, range(2)), *of_users("b", 0, range(5))]
-    found = labels(pool(Lake(tuple(rows)).table(), 3))
+    found = labels(pool(Lake(tuple(rows)).cells(), 3))
     assert [daily for daily, _ in found.values()] == [None, None]
 
 
 def test_a_day_of_few_users_is_left_out_of_wider_breakdowns_too() -> None:
     rows = [*of_users("a", 0, range(2)), *of_users("a", 1, range(4)), *of_users("b", 1, range(9))]
-    found = labels(pool(Lake(tuple(rows)).table(), 3))
+    found = labels(pool(Lake(tuple(rows)).cells(), 3))
     assert found["a", DAYS[0]] == (None, None)
     assert found["a", DAYS[1]] == ("a", "a")
 
@@ -167,7 +166,7 @@ def test_a_value_of_few_users_every_day_is_shown_in_the_week() -> None:
             *of_users("c", day, range(9)),
         )
     ]
-    found = labels(pool(Lake(tuple(rows)).table(), 3))
+    found = labels(pool(Lake(tuple(rows)).cells(), 3))
     assert {found["rare", day] for day in DAYS[:3]} == {(OTHER, "rare")}
     assert {found["b", day] for day in DAYS[:3]} == {(OTHER, "b")}
 
@@ -177,29 +176,28 @@ def test_users_that_are_not_known_count_as_one() -> None:
     nameless = [("a", MON, relation, None) for relation in RELATIONS]
     few = [("a", MON, relation, "u1") for relation in RELATIONS]
     more = [("c", MON, relation, f"u{n}") for relation in RELATIONS for n in range(3)]
-    found = labels(pool(Lake((*named, *nameless, *few, *more)).table(), 3))
+    found = labels(pool(Lake((*named, *nameless, *few, *more)).cells(), 3))
     assert found["a", MON] == (OTHER, OTHER)
     assert found["c", MON] == (OTHER, OTHER)
-    enough = labels(pool(Lake((*named, *nameless, *few, *more)).table(), 2))
+    enough = labels(pool(Lake((*named, *nameless, *few, *more)).cells(), 2))
     assert enough["a", MON] == ("a", "a")
 
 
 def test_a_row_that_is_there_twice_is_one() -> None:
-    table = Lake((*of_users("a", 0, range(2)), *of_users("b", 0, range(9)))).table()
-    assert pool(pa.concat_tables([table, table]), 3).equals(pool(table, 3))
+    lake = Lake((*of_users("a", 0, range(2)), *of_users("b", 0, range(9))))
+    assert pool(lake.cells([*range(len(lake.rows))] * 2), 3).equals(pool(lake.cells(), 3))
 
 
 def test_dimensions_do_not_know_of_each_other() -> None:
-    table = Lake((*of_users("a", 0, range(4)), *of_users("b", 0, range(9)))).table()
-    channel = table.set_column(0, "dimension", pa.array(["channel"] * table.num_rows))
-    found = pool(pa.concat_tables([table, channel]), 3)
+    cells = Lake((*of_users("a", 0, range(4)), *of_users("b", 0, range(9)))).cells()
+    found = pool(cells | {"channel": cells["topic"]}, 3)
     assert found["dimension"].to_pylist() == ["channel"] * 2 + ["topic"] * 2
     assert found.schema.equals(POOLED)
 
 
 def test_nothing_gives_nothing() -> None:
-    table = Lake(tuple(of_users("a", 0, range(1)))).table()
-    assert pool(table.slice(0, 0), 3).equals(POOLED.empty_table())
+    assert pool(Lake(()).cells(), 3).equals(POOLED.empty_table())
+    assert pool({}, 3).equals(POOLED.empty_table())
 
 
 @pytest.mark.parametrize(("grain", "key"), [("daily", "2024-01-01"), ("weekly", "2024-W01")])
@@ -210,11 +208,10 @@ def test_figures_by_these_labels_are_of_enough_users(grain: Grain, key: str) -> 
         Talk(f"u{n}", topic, channel)
         for n, (topic, channel) in enumerate(zip(topics, channels, strict=True))
     ]
-    with facts(parse_period(grain, key), talks) as one:
-        found = labels_in(pool(one.cells(), 5), grain)
-        assert found.schema.equals(LABELS)
-        one.label(found)
-        figures = measure(one).to_pylist()
+    one = facts(parse_period(grain, key), talks)
+    found = labels_in(pool(one.cells(), 5), grain)
+    assert found.schema.equals(LABELS)
+    figures = measure(one.labelled(found)).to_pylist()
     shown = {(row["dimension"], row["value"]) for row in figures if row["dimension"]}
     assert {value for dimension, value in shown if dimension == "topic"} == {"a", "b", OTHER}
     assert {value for dimension, value in shown if dimension == "channel"} <= {OTHER}

@@ -8,8 +8,8 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from conversation_analytics.periods import Period
-from conversation_analytics.reports.facts import NONE, UNKNOWN
 from conversation_analytics.reports.pooling import OTHER
+from conversation_analytics.reports.relations import NONE, UNKNOWN
 
 HOME: Final = "/dashboard"
 SIGN_IN: Final = f"{HOME}/sign-in"

@@ -17,13 +17,8 @@ from markupsafe import Markup
 from conversation_analytics.api.deadline import Deadline
 from conversation_analytics.api.services import Services
 from conversation_analytics.periods import Period
-from conversation_analytics.reports.decomposition import (
-    Estimate,
-    Numbers,
-    Sums,
-    holm,
-    volume_parts,
-)
+from conversation_analytics.reports.arrays import Numbers
+from conversation_analytics.reports.decomposition import Both, Draws, Estimate, holm
 from conversation_analytics.reports.page import charts, numbers
 
 _ROWS: Final = 5
@@ -125,9 +120,9 @@ def _reasons(column: pa.ChunkedArray, users: Numbers, is_now: np.ndarray) -> lis
     labels, groups = _numbered(column)
     if len(labels) < 2:
         return []
-    ones = np.ones(len(groups))
-    now, before = (Sums(users[own], groups[own], ones[own], ones[own]) for own in (is_now, ~is_now))
-    parts = [part.contribution for part in volume_parts(now, before, len(labels))]
+    draws = Draws(users[is_now], users[~is_now], groups[None], len(labels))
+    ones = Both(*(np.ones(own.sum()) for own in (is_now, ~is_now)))
+    parts = [part.contribution for part in draws.volume(ones)]
     told = holm([1.0 if part.p is None else part.p for part in parts])
     counts = np.bincount(groups[is_now], minlength=len(labels))
     most = sorted(range(len(labels)), key=lambda n: (-abs(parts[n].value), labels[n]))[:_ROWS]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
@@ -40,7 +39,7 @@ from conversation_analytics.periods import (
     period_of,
     periods_between,
 )
-from conversation_analytics.reports.facts import DIMENSIONS
+from conversation_analytics.reports.relations import DIMENSIONS
 from conversation_analytics.schemas.metric import Metric
 from conversation_analytics.schemas.metrics import METRICS
 
@@ -195,8 +194,7 @@ def dimensions_of(services: Services) -> list[str]:
 
 
 def _told(metric: Metric) -> dict[str, Any]:
-    told = asdict(metric)
-    return {name: told[name] for name in _SHOWN}
+    return {name: getattr(metric, name) for name in _SHOWN}
 
 
 def _days(period: Period) -> dict[str, Any]:
