@@ -20,20 +20,24 @@ from conversation_analytics.schemas.formula import (
 class Groups:
     """Rows of a relation in groups; what several formulas need is computed once.
 
+    Groups may overlap: a row is in at most one of each kind, and the groups of all kinds are
+    numbered together.
+
     Args:
         rows: the rows.
-        group: number of the group of each; -1 of those that are in none.
+        groups: kinds × rows, number of the group; -1 where a row is in none.
         count: how many groups there are.
         users: how many users there are, who come first among whom rows are of.
     """
 
-    def __init__(self, rows: Rows, group: Numbers, count: int, users: int) -> None:
+    def __init__(self, rows: Rows, groups: Numbers, count: int, users: int) -> None:
         self._rows = rows
-        self._group = group
+        self._groups = groups
         self._count = count
         self._users = users
-        own = group >= 0
-        self._own = slice(None) if own.all() else np.flatnonzero(own)
+        flat = groups.ravel()
+        there = np.flatnonzero(flat >= 0)
+        self._group, self._row = flat[there], there % max(groups.shape[1], 1)
         self._sums: dict[str, Reals] = {}
         self._in_order: dict[str, tuple[Reals, Numbers]] = {}
 
@@ -59,26 +63,26 @@ class Groups:
 
     def users(self, which: Truths | None = None) -> Numbers:
         """How many distinct users some rows have in each group."""
-        own = (self._group >= 0) & (self._rows.who < self._users)
-        rows = np.flatnonzero(own if which is None else own & which)
-        pairs = self._group[rows] * self._users + self._rows.who[rows]
+        own = self._rows.who < self._users
+        there = (own if which is None else own & which)[self._row]
+        pairs = self._group[there] * self._users + self._rows.who[self._row[there]]
         some = distinct(pairs, self._count * self._users)
         return np.bincount(some // max(self._users, 1), minlength=self._count)
 
     def there(self) -> Truths:
         """Which groups have rows."""
-        found: Truths = np.bincount(self._group[self._own], minlength=self._count) > 0
+        found: Truths = np.bincount(self._group, minlength=self._count) > 0
         return found
 
     def _number(self, which: Truths) -> Reals:
         """How many of some rows are in each group."""
-        found = np.bincount(self._group[self._own], which[self._own], self._count)
+        found = np.bincount(self._group, which[self._row], self._count)
         return found.astype(np.float64, copy=False)
 
     def _sum(self, sql: str) -> Reals:
         if sql not in self._sums:
             term = self._rows.terms[sql]
-            sums = np.bincount(self._group[self._own], term.amounts[self._own], self._count)
+            sums = np.bincount(self._group, term.amounts[self._row], self._count)
             self._sums[sql] = sums / term.unit
         return self._sums[sql]
 
@@ -98,10 +102,12 @@ class Groups:
         """The amounts of a term in order within each group, and where each group ends."""
         if sql not in self._in_order:
             term = self._rows.terms[sql]
-            group = self._group[term.order]
+            groups = self._groups[:, term.order]
+            group = groups.ravel()
+            values = np.broadcast_to(term.amounts[term.order], groups.shape).ravel()
             # numpy sorts small integers by their digits, which takes no comparisons.
             small = group.astype(np.int16) if self._count < 2**15 else group
             order = np.argsort(small, kind="stable")
             ends = np.searchsorted(group[order], np.arange(self._count + 1))
-            self._in_order[sql] = term.amounts[term.order[order]], ends
+            self._in_order[sql] = values[order], ends
         return self._in_order[sql]

@@ -154,7 +154,7 @@ class _Side(NamedTuple):
     def figure(self, metric: Metric) -> float | None:
         """What a metric comes to; null if nothing was measured."""
         rows = self.facts.relations[self.relation]
-        groups = Groups(rows, np.where(self.which, 0, -1), 1, len(self.facts.users))
+        groups = Groups(rows, np.where(self.which, 0, -1)[None], 1, len(self.facts.users))
         found = float(groups.of(metric.formula)[0])
         return None if np.isnan(found) else found
 

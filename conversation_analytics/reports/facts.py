@@ -5,7 +5,7 @@ Texts are numbered once. What is asked of many values and metrics is then arithm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -188,31 +188,25 @@ def facts_of(
     dimensions = tuple(dict.fromkeys((*DIMENSIONS, *attributes)))
     with relations_of(period, timezone, dimensions, **tables) as (db, counted):
         told = {relation: _told(db, relation) for relation in MADE_OF}
-    both = [counted[relation] for relation in COUNTED]
-    sizes = np.cumsum([len(table) for table in both])[:-1]
-    users, nobodies, who = _who(both)
-    values, numbers = {}, {}
+    users, nobodies, who = _who(counted)
+    values, value = {}, {}
     for name in dimensions:
         column = column_of(name, dimensions)
-        values[name], found = numbered([table[column] for table in both])
-        numbers[name] = np.split(found, sizes)
-    currencies, currency = numbered([table["currency"] for table in told.values()])
-    own_currency = np.split(currency, np.cumsum([len(table) for table in told.values()])[:-1])
-    day = [_days(table["day"], period) for table in both]
-    base = {
-        relation: (whose, day[n], {name: numbers[name][n] for name in dimensions})
-        for n, (relation, whose) in enumerate(zip(COUNTED, np.split(who, sizes), strict=True))
-    }
+        values[name], value[name] = _numbered(
+            {relation: table[column] for relation, table in counted.items()}
+        )
+    currencies, currency = _numbered(
+        {relation: table["currency"] for relation, table in told.items()}
+    )
     relations = {}
-    for (relation, table), money in zip(told.items(), own_currency, strict=True):
-        whose, when, having = base[MADE_OF[relation]]
-        place = table["place"].to_numpy()
+    for relation, table in told.items():
+        made_of, place = MADE_OF[relation], table["place"].to_numpy()
         relations[relation] = Rows(
-            whose[place],
-            when[place],
-            {name: some[place] for name, some in having.items()},
+            who[made_of][place],
+            _days(counted[made_of]["day"], period)[place],
+            {name: some[made_of][place] for name, some in value.items()},
             {sql: _term(table[f"t{n}"]) for n, sql in enumerate(_terms(relation))},
-            money,
+            currency[relation],
         )
     shown = {
         name: Shown(some, np.repeat(np.arange(len(some))[:, None], len(period.days), axis=1))
@@ -221,14 +215,16 @@ def facts_of(
     return Facts(period, dimensions, users, nobodies, currencies, values, shown, relations)
 
 
-def numbered(columns: Sequence[pa.ChunkedArray]) -> tuple[list[str], Numbers]:
-    """The texts there are in columns, in order, and the number of each row's, column by column."""
-    encoded = _joined(columns).dictionary_encode()
+def _numbered(
+    columns: Mapping[Relation, pa.ChunkedArray],
+) -> tuple[list[str], dict[Relation, Numbers]]:
+    """The texts there are in columns, in order, and the number of each row's, -1 where null."""
+    encoded = _joined(columns.values()).dictionary_encode()
     names = encoded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
-    rank = np.empty(len(order), dtype=np.int64)
+    rank = np.full(len(order) + 1, -1)  # the last is that of null
     rank[order] = np.arange(len(order))
-    return [names[n] for n in order], rank[encoded.indices.to_numpy()]
+    return [names[n] for n in order], _split(rank[_places(encoded)], columns)
 
 
 def _terms(relation: Relation) -> list[str]:
@@ -240,7 +236,10 @@ def _terms(relation: Relation) -> list[str]:
 def _told(db: duckdb.DuckDBPyConnection, relation: Relation) -> pa.Table:
     """The terms of each row of a relation, its place, and its currency."""
     columns = ", ".join(f"({sql}) AS t{n}" for n, sql in enumerate(_terms(relation)))
-    currency = "''" if relation == "times" else f"coalesce(currency, '{NONE}')"
+    money = any(
+        METRICS[name].per_currency for name in METRICS if METRICS[name].relation == relation
+    )
+    currency = f"coalesce(currency, '{NONE}')" if money else "NULL::VARCHAR"
     source = SOURCES[relation]
     query = f"SELECT place, {currency} AS currency, {columns} FROM {source}"  # noqa: S608
     return db.execute(query).to_arrow_table()
@@ -259,23 +258,39 @@ def _term(column: pa.ChunkedArray) -> Term:
     return Term(np.rint(amounts * unit), valid, unit)
 
 
-def _who(tables: Sequence[pa.Table]) -> tuple[pa.Array, pa.Array, Numbers]:
+def _who(
+    tables: Mapping[Relation, pa.Table],
+) -> tuple[pa.Array, pa.Array, dict[Relation, Numbers]]:
     """The users there are, the conversations of nobody, and whose each row of tables is."""
-    encoded = _joined([table["user_id"] for table in tables]).dictionary_encode()
-    who = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+    encoded = _joined(table["user_id"] for table in tables.values()).dictionary_encode()
+    who = _places(encoded)
     nobody = np.flatnonzero(who < 0)
-    theirs = _joined([table["conversation_id"] for table in tables]).take(pa.array(nobody))
-    of_nobody = theirs.dictionary_encode()
-    who[nobody] = len(encoded.dictionary) + of_nobody.indices.to_numpy()
-    return encoded.dictionary, of_nobody.dictionary, who
+    conversations = _joined(table["conversation_id"] for table in tables.values())
+    of_nobody = conversations.take(pa.array(nobody)).dictionary_encode()
+    who[nobody] = len(encoded.dictionary) + _places(of_nobody)
+    return encoded.dictionary, of_nobody.dictionary, _split(who, tables)
 
 
-def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+def _joined(columns: Iterable[pa.ChunkedArray]) -> pa.Array:
     chunks = [chunk for column in columns for chunk in column.chunks]
     return pa.chunked_array(chunks, pa.string()).combine_chunks()
 
 
+def _places(encoded: pa.DictionaryArray) -> Numbers:
+    """Of each row the place of its text in the dictionary; -1 where null."""
+    found: Numbers = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+    return found
+
+
+def _split(
+    joined: Numbers, parts: Mapping[Relation, pa.Table | pa.ChunkedArray]
+) -> dict[Relation, Numbers]:
+    """The parts that something was joined of."""
+    ends = np.cumsum([len(part) for part in parts.values()])
+    return dict(zip(parts, np.split(joined, ends[:-1]), strict=True))
+
+
 def _days(column: pa.ChunkedArray, period: Period) -> Numbers:
-    first = np.datetime64(period.first, "D")
-    found: Numbers = (column.to_numpy() - first).astype(np.int64)
+    """The number of each day in a period."""
+    found: Numbers = (column.to_numpy() - np.datetime64(period.first, "D")).astype(np.int64)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.schemas.reports import FIGURES, MODEL_METRICS, MODEL_PERFORMANCE
 
 _METRICS: Final = [METRICS[name] for name in sorted(METRICS)]
-_WHOLE: Final = ""  # the dimension that is none
 
 
 def measure(facts: Facts) -> pa.Table:
@@ -31,8 +30,7 @@ def measure(facts: Facts) -> pa.Table:
     Returns:
         A table of `schemas.reports.FIGURES`, in file order.
     """
-    parts = [_Cells(facts, name).figures() for name in (_WHOLE, *sorted(facts.dimensions))]
-    return pa.concat_tables(parts)
+    return _Cells(facts).figures()
 
 
 def model_performance(figures: pa.Table) -> pa.Table:
@@ -64,21 +62,23 @@ class _Line(NamedTuple):
 
 
 class _Cells:
-    """The values of a dimension, or the whole of the period.
+    """The whole of the period, and the values of all dimensions, in order.
 
     Args:
         facts: what happened in the period.
-        dimension: the dimension.
     """
 
-    def __init__(self, facts: Facts, dimension: str) -> None:
+    def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._dimension = dimension
-        self._names = facts.shown[dimension].names if dimension else [""]
-        self._group = {relation: self._numbers(relation) for relation in MADE_OF}
+        dimensions = sorted(facts.dimensions)
+        names = [[""], *(facts.shown[name].names for name in dimensions)]
+        sizes = [len(own) for own in names]
+        self._dimension = np.repeat(np.array(["", *dimensions], dtype=object), sizes)
+        self._value = np.array([name for own in names for name in own], dtype=object)
+        first = dict(zip(dimensions, np.cumsum(sizes).tolist(), strict=False))
+        self._group = {relation: self._numbers(relation, first) for relation in MADE_OF}
         self._groups = {
-            relation: Groups(facts.relations[relation], group, len(self._names), len(facts.users))
-            for relation, group in self._group.items()
+            relation: self._grouped(relation, some) for relation, some in self._group.items()
         }
         self._users = {relation: self._groups[relation].users() for relation in COUNTED}
 
@@ -99,8 +99,8 @@ class _Cells:
         currencies = pa.array(self._facts.currencies, pa.string())
         return pa.Table.from_arrays(
             [
-                pa.repeat(self._dimension, len(cell)),
-                pa.array(self._names, pa.string()).take(pa.array(cell)),
+                pa.array(self._dimension, pa.string()).take(pa.array(cell)),
+                pa.array(self._value, pa.string()).take(pa.array(cell)),
                 pa.array([one.name for one in _METRICS], pa.string()).take(pa.array(metric)),
                 currencies.take(pa.array(currency, mask=currency < 0)),
                 pa.array(figure, pa.float64(), mask=np.isnan(figure)),
@@ -116,20 +116,27 @@ class _Cells:
             figure = self._groups[metric.relation].of(metric.formula)
             yield _Line(number, -1, figure, users, np.ones(len(users), dtype=bool))
             return
-        rows, group = self._facts.relations[metric.relation], self._group[metric.relation]
+        rows = self._facts.relations[metric.relation]
         paid = rows.terms[terms(metric.formula)[0]].valid
         for currency in np.unique(rows.currency[paid]).tolist():
-            own = np.where(paid & (rows.currency == currency), group, -1)
-            groups = Groups(rows, own, len(users), len(self._facts.users))
+            own = np.where(paid & (rows.currency == currency), self._group[metric.relation], -1)
+            groups = self._grouped(metric.relation, own)
             yield _Line(number, currency, groups.of(metric.formula), users, groups.there())
 
-    def _numbers(self, relation: Relation) -> Numbers:
-        if self._dimension:
-            return self._facts.groups(relation, self._dimension)
-        return np.zeros_like(self._facts.relations[relation].day)
+    def _grouped(self, relation: Relation, groups: Numbers) -> Groups:
+        rows = self._facts.relations[relation]
+        return Groups(rows, groups, len(self._value), len(self._facts.users))
+
+    def _numbers(self, relation: Relation, first: Mapping[str, int]) -> Numbers:
+        """Kinds of cells × rows: the cell that each row is in; that of the whole is the first."""
+        found = [np.zeros_like(self._facts.relations[relation].who)]
+        for dimension, start in first.items():
+            label = self._facts.groups(relation, dimension)
+            found.append(np.where(label < 0, -1, start + label))
+        return np.stack(found)
 
     def _there(self) -> Truths:
         """Which cells have anything; the whole is there even so."""
         found = [self._groups[relation].there() for relation in COUNTED]
-        there: Truths = np.logical_or.reduce(found) | (self._dimension == _WHOLE)
+        there: Truths = np.logical_or.reduce(found) | (self._dimension == "")
         return there

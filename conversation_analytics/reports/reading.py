@@ -16,7 +16,7 @@ from conversation_analytics.errors import StaleInput
 from conversation_analytics.periods import Period
 from conversation_analytics.reports.catalogue import Catalogue
 from conversation_analytics.reports.facts import Facts, facts_of
-from conversation_analytics.reports.relations import FIRST_DAYS, READ
+from conversation_analytics.reports.relations import FIRST_DAYS, READ, within
 from conversation_analytics.schemas import (
     CATEGORY_SUMMARIES,
     CONVERSATIONS,
@@ -74,6 +74,7 @@ class States:
             pa.concat_tables([_empty(schema), *(read[day][schema.name] for day in days)])
             for _, schema in _TABLES
         )
+        activity = activity.filter(within(activity["activity_day"], period))
         return facts_of(
             period,
             self.settings.analytics_timezone,
@@ -86,8 +87,9 @@ class States:
 
     def _first_days_of(self, users: pa.ChunkedArray) -> pa.Table:
         """Those of some users, of all of whom a join would go through for each period."""
-        known = [user for user in pc.unique(users).to_pylist() if user in self._places]
-        return self.first_days.take(pa.array([self._places[user] for user in known], pa.int64()))
+        places = map(self._places.get, pc.unique(users).to_pylist())
+        known = [place for place in places if place is not None]
+        return self.first_days.take(pa.array(known, pa.int64()))
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
