@@ -24,7 +24,7 @@ from conversation_analytics.reports.decomposition import (
     holm,
     quantile_change,
 )
-from conversation_analytics.reports.facts import Facts
+from conversation_analytics.reports.facts import Facts, Rows
 from conversation_analytics.schemas.formula import Mean, Quantile, Ratio, Users, terms
 from conversation_analytics.schemas.metric import Metric, Relation
 from conversation_analytics.schemas.metrics import METRICS
@@ -136,25 +136,20 @@ class _Side(NamedTuple):
     who: Numbers
     which: Truths
 
-    def only(self, metric: Metric, currency: str) -> _Side:
-        """The rows of a currency."""
-        rows = self.facts.relations[self.relation]
-        number = {name: n for n, name in enumerate(self.facts.currencies)}.get(currency, -1)
-        return self._replace(which=self.paid(metric) & (rows.currency == number))
+    @property
+    def rows(self) -> Rows:
+        """The rows."""
+        return self.facts.relations[self.relation]
 
-    def paid(self, metric: Metric) -> Truths:
-        """Which rows have an amount of money."""
-        return self.facts.relations[self.relation].terms[terms(metric.formula)[0]].valid
-
-    def currencies(self, metric: Metric) -> set[str]:
-        """Those that there are amounts of."""
-        rows = self.facts.relations[self.relation]
-        return {self.facts.currencies[n] for n in np.unique(rows.currency[self.paid(metric)])}
+    def currencies(self, metric: Metric) -> dict[str, Truths]:
+        """Of each currency that there are amounts of, which rows have one."""
+        found = self.rows.by_currency(metric.formula)
+        return {self.facts.currencies[number]: which for number, which in found.items()}
 
     def figure(self, metric: Metric) -> float | None:
         """What a metric comes to; null if nothing was measured."""
-        rows = self.facts.relations[self.relation]
-        groups = Groups(rows, np.where(self.which, 0, -1)[None], 1, len(self.facts.users))
+        group = np.where(self.which, 0, -1)[None]
+        groups = Groups(self.rows, group, 1, len(self.facts.users))
         found = float(groups.of(metric.formula)[0])
         return None if np.isnan(found) else found
 
@@ -191,8 +186,12 @@ class _Compared:
         if not metric.per_currency:
             yield self._change(metric, None, self._sides)
             return
-        for currency in sorted(set().union(*(side.currencies(metric) for side in self._sides))):
-            sides = tuple(side.only(metric, currency) for side in self._sides)
+        paid = [side.currencies(metric) for side in self._sides]
+        for currency in sorted({name for some in paid for name in some}):
+            sides = [
+                side._replace(which=some.get(currency, np.zeros_like(side.which)))
+                for side, some in zip(self._sides, paid, strict=True)
+            ]
             yield self._change(metric, currency, sides)
 
     def _change(self, metric: Metric, currency: str | None, sides: Sequence[_Side]) -> Change:
@@ -235,14 +234,12 @@ class _Compared:
 
     def _amounts(self, sql: str, sides: Sequence[_Side]) -> Both:
         """What rows add, 0 where they do not count."""
-        found = ((side.facts.relations[self._relation].terms[sql], side.which) for side in sides)
-        return Both(*(term.amounts / term.unit * which for term, which in found))
+        return Both(*(side.rows.terms[sql].values * side.which for side in sides))
 
     def _quantile(self, sql: str, share: float) -> Estimate:
         (now, users), (before, old_users) = (
-            (term.amounts[term.valid], side.who[term.valid])
-            for side in self._sides
-            for term in [side.facts.relations[self._relation].terms[sql]]
+            (term.values[term.valid], side.who[term.valid])
+            for side, term in ((side, side.rows.terms[sql]) for side in self._sides)
         )
         return quantile_change(now, users, before, old_users, share)
 
@@ -250,9 +247,8 @@ class _Compared:
         """Of users who are counted once whatever they did, who cannot be told apart by labels."""
         who = []
         for side in self._sides:
-            rows = side.facts.relations[self._relation]
-            known = rows.who < len(side.facts.users)
-            who.append(np.unique(side.who[known & (rows.terms[sql].amounts > 0)]))
+            known = side.rows.who < len(side.facts.users)
+            who.append(np.unique(side.who[known & (side.rows.terms[sql].amounts > 0)]))
         whole = np.zeros((1, len(who[0]) + len(who[1])), dtype=np.int64)
         ones = Both(*(np.ones(len(one)) for one in who))
         return Draws(who[0], who[1], whole, 1).volume(ones)[0].contribution

@@ -26,7 +26,7 @@ from conversation_analytics.reports.relations import (
     column_of,
     relations_of,
 )
-from conversation_analytics.schemas.formula import terms
+from conversation_analytics.schemas.formula import Formula, terms
 from conversation_analytics.schemas.metric import MADE_OF, Relation
 from conversation_analytics.schemas.metrics import METRICS
 
@@ -56,6 +56,11 @@ class Term:
     valid: Truths
     unit: float
 
+    @property
+    def values(self) -> Reals:
+        """What each row adds, 0 where null."""
+        return self.amounts if self.unit == 1 else self.amounts / self.unit
+
     @cached_property
     def order(self) -> Numbers:
         """The rows that are not null, the smallest first."""
@@ -81,6 +86,14 @@ class Rows:
     values: Mapping[str, Numbers]
     terms: Mapping[str, Term]
     currency: Numbers
+
+    def by_currency(self, formula: Formula) -> dict[int, Truths]:
+        """By number of each currency, the rows that have an amount of it."""
+        paid = self.terms[terms(formula)[0]].valid
+        return {
+            currency: paid & (self.currency == currency)
+            for currency in np.unique(self.currency[paid]).tolist()
+        }
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from conversation_analytics.reports.aggregate import Groups
 from conversation_analytics.reports.arrays import Numbers, Reals, Truths
 from conversation_analytics.reports.facts import Facts
 from conversation_analytics.reports.relations import COUNTED
-from conversation_analytics.schemas.formula import terms
 from conversation_analytics.schemas.metric import MADE_OF, Metric, Relation
 from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.schemas.reports import FIGURES, MODEL_METRICS, MODEL_PERFORMANCE
@@ -116,11 +115,9 @@ class _Cells:
             figure = self._groups[metric.relation].of(metric.formula)
             yield _Line(number, -1, figure, users, np.ones(len(users), dtype=bool))
             return
-        rows = self._facts.relations[metric.relation]
-        paid = rows.terms[terms(metric.formula)[0]].valid
-        for currency in np.unique(rows.currency[paid]).tolist():
-            own = np.where(paid & (rows.currency == currency), self._group[metric.relation], -1)
-            groups = self._grouped(metric.relation, own)
+        rows, group = self._facts.relations[metric.relation], self._group[metric.relation]
+        for currency, paid in rows.by_currency(metric.formula).items():
+            groups = self._grouped(metric.relation, np.where(paid, group, -1))
             yield _Line(number, currency, groups.of(metric.formula), users, groups.there())
 
     def _grouped(self, relation: Relation, groups: Numbers) -> Groups:
