@@ -39,7 +39,7 @@ _TABLES: Final = f"""
     CREATE OR REPLACE TEMP VIEW spending AS FROM conversations WHERE cost IS NOT NULL;
     CREATE OR REPLACE TEMP TABLE activity AS
     SELECT a.*, coalesce(f.first_active_day >= DATE '{{day}}', true) AS is_new, {_OF_CONVERSATION},
-        coalesce(a.model, '(none)') AS by_model
+        coalesce(a.model, CASE WHEN a.role = 'user' THEN c.by_model END, '(none)') AS by_model
     FROM read_parquet({{message_activity}}) a
     LEFT JOIN described c USING (conversation_id)
     LEFT JOIN users f ON f.user_id = a.user_id

@@ -198,7 +198,10 @@ def _made(
     period: Period,
     dimensions: Sequence[str],
 ) -> pa.Table:
-    """Activity with who is new, and the values of its conversations; but its own model."""
+    """Activity with who is new, and the values of its conversations; but its own model.
+
+    What a user writes is to whatever model the conversation is with.
+    """
     known = pc.index_in(activity["user_id"], first_days["user_id"].combine_chunks())
     first = first_days["first_day"].take(known)
     is_new = pc.fill_null(pc.greater_equal(first, pa.scalar(period.first, pa.date32())), True)
@@ -206,8 +209,11 @@ def _made(
     place = pc.index_in(activity["conversation_id"], described["conversation_id"].combine_chunks())
     for name in dimensions:
         column = column_of(name, dimensions)
-        own = _said(activity["model"]) if name == "model" else described[column].take(place)
-        found = found.append_column(column, pc.fill_null(own, NONE))
+        values = described[column].take(place)
+        if name == "model":
+            asked = pc.if_else(pc.equal(activity["role"], "user"), values, None)
+            values = pc.coalesce(_said(activity["model"]), asked)
+        found = found.append_column(column, pc.fill_null(values, NONE))
     return found
 
 

@@ -57,7 +57,9 @@ def expected(
     for row in world.messages:
         day = day_of(row["created_at"])
         if period.first <= day <= period.last:
-            own = {**values[row["conversation_id"]], "model": row["model"] or "(none)"}
+            own = dict(values[row["conversation_id"]])
+            if row["model"] or row["role"] != "user":
+                own["model"] = row["model"] or "(none)"
             for cell in cells_of(own, day, label):
                 made[cell].append(row)
 

@@ -194,6 +194,13 @@ def test_messages_of_older_conversations_count_on_their_own_day() -> None:
     assert found["topic", "billing", "escalation_rate", None][0] is None
 
 
+def test_users_are_active_with_the_model_that_they_talk_to() -> None:
+    said = [message("m1", "c1", NOON), message("m2", "c1", NOON, "assistant", model="gpt")]
+    found = by_key(figures_of(World([conversation("c1", NOON, model="gpt")], [], said, {})))
+    assert found["model", "gpt", "active_users", None][0] == 1
+    assert ("model", "(none)", "messages", None) not in found
+
+
 @pytest.mark.parametrize(
     ("first_day", "new"),
     [(DAY.first, 1), (date(2024, 1, 30), 0), (None, 1)],
