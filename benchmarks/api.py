@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.harness import Bar, Figure, Report, progress
 from benchmarks.product import day_range
-from benchmarks.reports import all_users, daily_reports
+from benchmarks.reports import all_users, reports_of
 from benchmarks.states import build
 from conversation_analytics_tests.services.process import Process, free_port, running
 
@@ -39,7 +39,7 @@ def run(*, quick: bool) -> Report:
         progress("  making the lake and its reports …")
         build(folder, dict.fromkeys(dates, messages // days), users=users)
         all_users(folder)
-        daily_reports(folder, dates)
+        reports_of(folder, "daily", dates)
         port = free_port()
         env = os.environ | {
             "SOURCE": "files",

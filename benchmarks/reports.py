@@ -15,12 +15,12 @@ from benchmarks.bare_sql import bare_reports, bare_reports_and_users
 from benchmarks.harness import MIB, Bar, Figure, Report, Usage, measured, progress, ratios, rounds
 from benchmarks.product import commit, day_range, settings_for
 from benchmarks.states import build, change
-from conversation_analytics.periods import period_of
+from conversation_analytics.periods import Grain, period_of
 from conversation_analytics.reports.catalogue import Catalogue
 from conversation_analytics.reports.content import Contents
 from conversation_analytics.reports.days import ReportDays
 from conversation_analytics.reports.published import read_report
-from conversation_analytics.reports.reading import States, first_days
+from conversation_analytics.reports.reading import FIRST_ACTIVE, States, first_days
 from conversation_analytics.reports.user_states import read_users, refreshed_users
 from conversation_analytics.storage.days import Request
 from conversation_analytics.storage.lake import open_lake
@@ -48,7 +48,7 @@ def run(*, quick: bool) -> Report:
             changed.append(measured(all_users, folder))
         found = rounds(
             {
-                "reports": _anew(folder / "analytics_reports", daily_reports, folder, dates),
+                "reports": _anew(folder / "analytics_reports", folder, dates),
                 "bare SQL": partial(measured, bare_reports_and_users, folder, dates),
                 "figures alone": partial(measured, bare_reports, folder, dates),
             },
@@ -58,10 +58,11 @@ def run(*, quick: bool) -> Report:
         )
         told = {messages_told(folder, dates), *(one.result for one in found["bare SQL"])}
         each = measured(several_reports, folder, dates[-_SEVERAL - 2 : -1])
+        wider = [measured(reports_of, folder, grain, dates) for grain in ("weekly", "monthly")]
     if len(told) > 1:
         raise RuntimeError(f"reports and SQL tell of different numbers of messages: {told}")
     reports = found["reports"]
-    peak = max(one.peak_memory for one in (*reports, rebuilt, *changed)) / MIB
+    peak = max(one.peak_memory for one in (*reports, *wider, rebuilt, *changed)) / MIB
     return Report(
         f"About {messages:,} messages in {days} days, one of them of {crowded:,}, of {users:,} "
         "users, drawn as what reports read of them: messages' activity, conversations and labels. "
@@ -90,6 +91,8 @@ def run(*, quick: bool) -> Report:
                 ratios(_cpu(reports), _cpu(found["figures alone"])),
             ),
             Figure("CPU of all daily reports", _cpu(reports), "s"),
+            Figure("CPU of all weekly reports", _cpu(wider[:1]), "s"),
+            Figure("CPU of all monthly reports", _cpu(wider[1:]), "s"),
             Figure("CPU of user analytics of all days", [rebuilt.cpu], "s"),
             Figure("CPU of user analytics of a changed day", _cpu(changed), "s"),
         ],
@@ -102,12 +105,12 @@ def all_users(folder: Path) -> None:
     commit(lake, refreshed_users(lake, Catalogue.read(lake), _request()))
 
 
-def daily_reports(folder: Path, days: Sequence[date]) -> None:
-    """Make the daily reports of a lake."""
+def reports_of(folder: Path, grain: Grain, days: Sequence[date]) -> None:
+    """Make the reports of a lake."""
     settings = settings_for(parquet_base_dir=folder)
     lake = open_lake(settings)
-    asked = [period_of("daily", day) for day in days]
-    commit(lake, ReportDays(settings, lake, "daily", asked, _request()))
+    asked = sorted({period_of(grain, day) for day in days})
+    commit(lake, ReportDays(settings, lake, grain, asked, _request()))
 
 
 def messages_told(folder: Path, days: Sequence[date]) -> float:
@@ -121,7 +124,7 @@ def several_reports(folder: Path, days: Sequence[date]) -> list[float]:
     """Milliseconds of CPU for what each report says but the first ones, from the states."""
     settings = settings_for(parquet_base_dir=folder)
     lake = open_lake(settings)
-    users = read_users(lake)
+    users = read_users(lake, FIRST_ACTIVE)
     if users is None:
         raise RuntimeError("the lake has no users")
     states = States(lake, settings, Catalogue.read(lake), first_days(users[1]))
@@ -134,14 +137,12 @@ def several_reports(folder: Path, days: Sequence[date]) -> list[float]:
     return took[2:]  # the first ones measure the days before them too
 
 
-def _anew(
-    made: Path, function: Callable[..., object], folder: Path, days: Sequence[date]
-) -> Callable[[], Usage]:
-    """Work whose results are removed before it."""
+def _anew(made: Path, folder: Path, days: Sequence[date]) -> Callable[[], Usage]:
+    """Make the daily reports, what was made before being removed."""
 
     def work() -> Usage:
         shutil.rmtree(made, ignore_errors=True)
-        return measured(function, folder, days)
+        return measured(reports_of, folder, "daily", days)
 
     return work
 

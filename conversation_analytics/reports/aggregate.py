@@ -63,9 +63,10 @@ class Groups:
 
     def users(self, which: Truths | None = None) -> Numbers:
         """How many distinct users some rows have in each group."""
-        own = self._rows.who < self._users
+        who = self._rows.who
+        own = who < self._users
         there = (own if which is None else own & which)[self._row]
-        pairs = self._group[there] * self._users + self._rows.who[self._row[there]]
+        pairs = self._group[there] * self._users + who[self._row[there]]
         some = distinct(pairs, self._count * self._users)
         return np.bincount(some // max(self._users, 1), minlength=self._count)
 
@@ -104,7 +105,7 @@ class Groups:
             term = self._rows.terms[sql]
             groups = self._groups[:, term.order]
             group = groups.ravel()
-            values = np.broadcast_to(term.amounts[term.order], groups.shape).ravel()
+            values = np.broadcast_to(term.values[term.order], groups.shape).ravel()
             # numpy sorts small integers by their digits, which takes no comparisons.
             small = group.astype(np.int16) if self._count < 2**15 else group
             order = np.argsort(small, kind="stable")

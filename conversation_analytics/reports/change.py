@@ -175,8 +175,8 @@ class _Compared:
     ) -> None:
         rows, old = (facts.relations[relation] for facts in (now, before))
         self._sides = (
-            _Side(now, relation, rows.who, np.ones(len(rows.who), dtype=bool)),
-            _Side(before, relation, who[old.who], np.ones(len(old.who), dtype=bool)),
+            _Side(now, relation, rows.who, np.ones(len(rows), dtype=bool)),
+            _Side(before, relation, who[old.who], np.ones(len(old), dtype=bool)),
         )
         self._relation = relation
         self._labels = labels

@@ -132,12 +132,12 @@ class Contents:
         if period in self._measures:
             self._measures.move_to_end(period)
             return self._measures[period]
+        if len(self._measures) == _KEPT:
+            self._measures.popitem(last=False)
         facts = self._states.facts(period)
         pooled = pool(facts.cells(), self._states.settings.min_users_per_cell)
         facts = facts.labelled(labels_in(pooled, period.grain))
         found = self._measures[period] = _Measured(facts, measure(facts))
-        if len(self._measures) > _KEPT:
-            self._measures.popitem(last=False)
         self._remember(self._wholes, period, whole(found.figures))
         return found
 

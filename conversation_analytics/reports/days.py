@@ -24,7 +24,7 @@ from conversation_analytics.periods import Grain, Period, period_of
 from conversation_analytics.reports.catalogue import Catalogue
 from conversation_analytics.reports.content import Contents
 from conversation_analytics.reports.document import Document, restatement
-from conversation_analytics.reports.reading import States, first_days, new_users
+from conversation_analytics.reports.reading import FIRST_ACTIVE, States, first_days, new_users
 from conversation_analytics.reports.retention import cohorts
 from conversation_analytics.reports.user_states import read_users
 from conversation_analytics.schemas import MODEL_PERFORMANCE
@@ -73,7 +73,7 @@ class ReportDays:
         self._request = request
 
     def __iter__(self) -> Iterator[DayItem]:
-        users = read_users(self._lake)
+        users = read_users(self._lake, FIRST_ACTIVE)
         if users is None:
             raise StaleInput(
                 "reports tell new users from others by user_analytics, which was never made: "

@@ -46,20 +46,20 @@ class Term:
     """What each row adds to a figure.
 
     Attributes:
-        amounts: of each row, 0 where null.
+        amounts: of each row, 0 where null; truths where it is counted.
         valid: which are not null.
         unit: what amounts are counted in. Decimals are whole numbers here, whose sums are exact up
             to 2^53, as sums of money have to be.
     """
 
-    amounts: Reals
+    amounts: Reals | Truths
     valid: Truths
     unit: float
 
     @property
     def values(self) -> Reals:
         """What each row adds, 0 where null."""
-        return self.amounts if self.unit == 1 else self.amounts / self.unit
+        return self.amounts / self.unit
 
     @cached_property
     def order(self) -> Numbers:
@@ -70,22 +70,43 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of a relation, as arrays of one length.
+class Base:
+    """The rows that a relation is made of, its own or another's, as arrays of one length.
 
     Attributes:
         who: whose each is: the number of a user or, after all users, of a conversation of nobody.
         day: number of its day in the period.
         values: by dimension, number of its value.
-        terms: by SQL, what each adds to metrics.
-        currency: number of its currency, if it is about money.
     """
 
     who: Numbers
     day: Numbers
     values: Mapping[str, Numbers]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a relation.
+
+    Attributes:
+        base: what they are made of.
+        place: which row of it each is made of.
+        terms: by SQL, what each adds to metrics.
+        currency: number of its currency, -1 if it is not about money.
+    """
+
+    base: Base
+    place: Numbers | slice
     terms: Mapping[str, Term]
     currency: Numbers
+
+    def __len__(self) -> int:
+        return len(self.currency)
+
+    @property
+    def who(self) -> Numbers:
+        """Whose each is, as `Base.who`."""
+        return self.base.who[self.place]
 
     def by_currency(self, formula: Formula) -> dict[int, Truths]:
         """By number of each currency, the rows that have an amount of it."""
@@ -136,12 +157,13 @@ class Facts:
     def groups(self, relation: Relation, dimension: str) -> Numbers:
         """The number of the label of each row of a relation, -1 where there is none."""
         rows = self.relations[relation]
-        found: Numbers = self.shown[dimension].numbers[rows.values[dimension], rows.day]
+        label = self.shown[dimension].numbers[rows.base.values[dimension], rows.base.day]
+        found: Numbers = label[rows.place]
         return found
 
     def cells(self) -> dict[str, Cells]:
         """By dimension, who has which of its values when, by the values of the source."""
-        rows = [self.relations[relation] for relation in COUNTED]
+        rows = [self.relations[relation].base for relation in COUNTED]
         day = np.concatenate([one.day for one in rows])
         relation = np.repeat(np.arange(len(rows)), [len(one.day) for one in rows])
         # Whoever is not known counts as one.
@@ -211,16 +233,23 @@ def facts_of(
     currencies, currency = _numbered(
         {relation: table["currency"] for relation, table in told.items()}
     )
-    relations = {}
-    for relation, table in told.items():
-        made_of, place = MADE_OF[relation], table["place"].to_numpy()
-        relations[relation] = Rows(
-            who[made_of][place],
-            _days(counted[made_of]["day"], period)[place],
-            {name: some[made_of][place] for name, some in value.items()},
+    bases = {
+        relation: Base(
+            who[relation],
+            _days(table["day"], period),
+            {name: some[relation] for name, some in value.items()},
+        )
+        for relation, table in counted.items()
+    }
+    relations = {
+        relation: Rows(
+            bases[MADE_OF[relation]],
+            slice(None) if relation in COUNTED else table["place"].to_numpy(),
             {sql: _term(table[f"t{n}"]) for n, sql in enumerate(_terms(relation))},
             currency[relation],
         )
+        for relation, table in told.items()
+    }
     shown = {
         name: Shown(some, np.repeat(np.arange(len(some))[:, None], len(period.days), axis=1))
         for name, some in values.items()
@@ -264,6 +293,9 @@ def _term(column: pa.ChunkedArray) -> Term:
         valid = array.is_valid().to_numpy(zero_copy_only=False)
     else:
         valid = np.ones(len(array), dtype=bool)
+    if pa.types.is_boolean(array.type):
+        truths = pc.fill_null(array, fill_value=False).to_numpy(zero_copy_only=False)
+        return Term(truths, valid, 1)
     amounts = pc.fill_null(array.cast(pa.float64()), 0).to_numpy()
     if not pa.types.is_decimal(array.type):
         return Term(amounts, valid, 1)

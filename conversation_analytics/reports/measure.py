@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from conversation_analytics.schemas.metric import MADE_OF, Metric, Relation
 from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.schemas.reports import FIGURES, MODEL_METRICS, MODEL_PERFORMANCE
 
+_AT_ONCE: Final = 2**20  # rows × dimensions: of a month less memory, of a day less overhead
 _METRICS: Final = [METRICS[name] for name in sorted(METRICS)]
 
 
@@ -29,7 +30,11 @@ def measure(facts: Facts) -> pa.Table:
     Returns:
         A table of `schemas.reports.FIGURES`, in file order.
     """
-    return _Cells(facts).figures()
+    rows = max(len(facts.relations[relation]) for relation in MADE_OF)
+    step = max(1, _AT_ONCE // max(1, rows))
+    dimensions = ["", *sorted(facts.dimensions)]
+    some = (dimensions[first : first + step] for first in range(0, len(dimensions), step))
+    return pa.concat_tables(_Cells(facts, names).figures() for names in some)
 
 
 def model_performance(figures: pa.Table) -> pa.Table:
@@ -61,20 +66,20 @@ class _Line(NamedTuple):
 
 
 class _Cells:
-    """The whole of the period, and the values of all dimensions, in order.
+    """The values of some dimensions, in order; of the one without a name, the whole of the period.
 
     Args:
         facts: what happened in the period.
+        dimensions: the dimensions.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, dimensions: Sequence[str]) -> None:
         self._facts = facts
-        dimensions = sorted(facts.dimensions)
-        names = [[""], *(facts.shown[name].names for name in dimensions)]
+        names = [facts.shown[name].names if name else [""] for name in dimensions]
         sizes = [len(own) for own in names]
-        self._dimension = np.repeat(np.array(["", *dimensions], dtype=object), sizes)
+        self._dimension = np.repeat(np.array(dimensions, dtype=object), sizes)
         self._value = np.array([name for own in names for name in own], dtype=object)
-        first = dict(zip(dimensions, np.cumsum(sizes).tolist(), strict=False))
+        first = dict(zip(dimensions, (np.cumsum(sizes) - sizes).tolist(), strict=True))
         self._group = {relation: self._numbers(relation, first) for relation in MADE_OF}
         self._groups = {
             relation: self._grouped(relation, some) for relation, some in self._group.items()
@@ -125,10 +130,18 @@ class _Cells:
         return Groups(rows, groups, len(self._value), len(self._facts.users))
 
     def _numbers(self, relation: Relation, first: Mapping[str, int]) -> Numbers:
-        """Kinds of cells × rows: the cell that each row is in; that of the whole is the first."""
-        found = [np.zeros_like(self._facts.relations[relation].who)]
+        """Dimensions × rows: the cell that each row is in.
+
+        Args:
+            relation: the relation.
+            first: the first cell of each dimension.
+        """
+        found = []
         for dimension, start in first.items():
-            label = self._facts.groups(relation, dimension)
+            if dimension:
+                label = self._facts.groups(relation, dimension)
+            else:
+                label = np.zeros(len(self._facts.relations[relation]), dtype=np.int64)
             found.append(np.where(label < 0, -1, start + label))
         return np.stack(found)
 

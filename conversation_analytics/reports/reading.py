@@ -121,6 +121,10 @@ class States:
         return found
 
 
+FIRST_ACTIVE: Final = ("user_id", "first_active_day")
+"""The columns of `schemas.USER_ANALYTICS` that first days are read from."""
+
+
 def first_days(users: pa.Table) -> pa.Table:
     """The first day of each user that has one, of a table of `schemas.USER_ANALYTICS`."""
     wrote = users.filter(pc.is_valid(users["first_active_day"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -105,13 +105,15 @@ def _users_of(lake: Lake, day: date) -> _Before:
     return _Before(found[0].content_hash, found[1][USER_DAYS.name]["user_id"])
 
 
-def read_users(lake: Lake) -> tuple[Manifest, pa.Table] | None:
-    """`user_analytics` with its manifest; null if it was never made.
+def read_users(
+    lake: Lake, columns: Sequence[str] = tuple(USER_ANALYTICS.names)
+) -> tuple[Manifest, pa.Table] | None:
+    """`user_analytics`, or some columns of it, with its manifest; null if it was never made.
 
     Raises:
         TornDay: a write of it was cut off half-way.
     """
-    found = lake.read_day(USER_ANALYTICS_UNIT, ALL_DAYS)
+    found = lake.read_day(USER_ANALYTICS_UNIT, ALL_DAYS, {USER_ANALYTICS.name: list(columns)})
     return None if found is None else (found[0], found[1][USER_ANALYTICS.name])
 
 
