@@ -112,7 +112,9 @@ class S3Store:
         key = f"_claims/probe-{uuid.uuid4().hex}"
         with self._explained(key):
             try:
-                return self._created(key, b"") and not self._created(key, b"")
+                # Refused the first time, it was sent twice, since the answer was lost: it is there.
+                self._created(key, b"")
+                return not self._created(key, b"")
             except ClientError as error:
                 if error.response["Error"]["Code"] in _UNCONDITIONAL:
                     return False

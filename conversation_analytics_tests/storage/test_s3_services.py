@@ -11,6 +11,7 @@ import pytest
 
 from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.storage.s3 import S3Access, S3Store
+from conversation_analytics_tests.chaos.s3_proxy import lost_answer, start_s3_proxy
 from conversation_analytics_tests.services.process import free_port
 from conversation_analytics_tests.services.s3_servers import S3Server
 
@@ -81,6 +82,14 @@ def test_the_probe_tells_whether_writes_can_be_conditional(
         store = new_store(server)
         assert store.conditional is honoured
         assert store.list("") == []
+
+
+def test_a_probe_whose_answer_was_lost_tells_the_same(moto_s3: S3Server) -> None:
+    with start_s3_proxy(moto_s3.endpoint_url) as proxy:
+        through = replace(access(moto_s3), endpoint_url=proxy.endpoint_url)
+        proxy.spoil("PUT", 1, lost_answer)
+        assert S3Store(through, moto_s3.new_bucket()).conditional
+        assert proxy.spoilt == 1
 
 
 def test_of_many_creators_exactly_one_wins(moto_s3: S3Server) -> None:

@@ -12,7 +12,7 @@ or, if nobody could be told, removed, so that the next run tries. A claim that i
 after `ABANDONED` is one whose process died, and whether it had told is not known: it is told again.
 
 In a store that cannot create conditionally (see `ObjectStore.conditional`), two runs at the same
-moment may both tell.
+moment may both tell. So there a claim that another run has written over is left as it is.
 """
 
 from __future__ import annotations
@@ -83,6 +83,24 @@ class _Telling(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to tell something of an event, to be settled or released.
+
+    Attributes:
+        key: where it is in the lake.
+        telling: what is there.
+    """
+
+    key: str
+    telling: _Telling
+
+    @property
+    def data(self) -> bytes:
+        """What is there, as bytes."""
+        return self.telling.model_dump_json().encode()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What has been told of an event.
 
@@ -141,27 +159,25 @@ class AlertLog:
 
     def claim(
         self, began: Period, rule: str, subject: Subject, standing: Standing, what: What
-    ) -> str | None:
+    ) -> Claim | None:
         """The claim to tell something of an event, to be settled or released; null if lost."""
         key = f"{_folder(began, rule, subject)}told-{standing.claims + 1:04d}.json"
-        telling = _Telling(what=what, by=uuid.uuid4().hex, at=datetime.now(UTC))
-        data = telling.model_dump_json().encode()
-        if self._store.create(key, data) and self._store.conditional:
-            return key
+        claim = Claim(key, _Telling(what=what, by=uuid.uuid4().hex, at=datetime.now(UTC)))
+        if self._store.create(key, claim.data) and self._store.conditional:
+            return claim
         # It may be ours though: a request of which the answer was lost is sent again, and finds
         # what it has written. And where nothing is conditional, somebody may have written over it.
-        return key if self._store.get(key) == data else None
+        return claim if self._store.get(key) == claim.data else None
 
-    def settle(self, claim: str) -> None:
+    def settle(self, claim: Claim) -> None:
         """What was claimed has been told."""
-        telling = self._read(claim, _Telling)
-        if telling is not None:
-            done = telling.model_copy(update={"settled": True})
-            self._store.put(claim, done.model_dump_json().encode())
+        done = claim.telling.model_copy(update={"settled": True})
+        self._store.put(claim.key, done.model_dump_json().encode())
 
-    def release(self, claim: str) -> None:
+    def release(self, claim: Claim) -> None:
         """Nobody could be told: the next run may try."""
-        self._store.delete([claim])
+        if self._store.get(claim.key) == claim.data:  # else another run has told, or is about to
+            self._store.delete([claim.key])
 
     def _of_period(self, period: Period) -> list[Record]:
         keys = self._store.list(f"{ALERTS_FOLDER}{period.grain}/{period.key}/")
