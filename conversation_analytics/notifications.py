@@ -80,6 +80,20 @@ class Webhook:
         self._pause = pause
         self._timeout = timeout
 
+    @property
+    def malformed(self) -> str:
+        """Why nothing can be posted to the address, without it; empty if something may be."""
+        from urllib3.exceptions import LocationParseError
+        from urllib3.util import parse_url
+
+        if any(character.isspace() for character in self._url):
+            return "there is a space in it"
+        try:
+            host = parse_url(self._url).host
+        except LocationParseError:
+            return "its host or port is none"
+        return "" if host else "it names no host"
+
     def post(self, body: Mapping[str, object]) -> str:
         """Post, if need be a few times; what went wrong, without the address, or nothing."""
         problem = ""

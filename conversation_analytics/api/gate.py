@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from conversation_analytics.api.deadline import Deadline
-from conversation_analytics.api.keys import KeyEntry, KeyRing, Scope
+from conversation_analytics.api.keys import HOW_TO_MAKE_ONE, KeyEntry, KeyRing, Scope
 from conversation_analytics.api.problems import Problem
 from conversation_analytics.errors import KeysUnusable
 from conversation_analytics.settings import Settings
@@ -32,7 +32,6 @@ _LARGEST_HEAD = 16_384
 _LARGEST_BODY = 65_536
 _WRONG_KEYS = parse("20/minute")
 _ASK = {"WWW-Authenticate": 'Bearer realm="conversation-analytics"'}
-_HOW = "`conversation-analytics api keys create --name NAME --scope read:reports`"
 _ANYONE = KeyEntry(
     id="open", name="anyone", scopes=(Scope.ADMIN,), hash="", created_at=datetime.now(UTC)
 )
@@ -88,7 +87,8 @@ class Gate:
     async def _identified(self, headers: Headers, address: str) -> KeyEntry:
         try:
             if self._ring.entries() is None:
-                raise Problem("no-key", f"No keys were made yet: {_HOW} makes one.", headers=_ASK)
+                words = f"No keys were made yet: {HOW_TO_MAKE_ONE} makes one."
+                raise Problem("no-key", words, headers=_ASK)
             given = _key_in(headers)
             known = self._ring.remembered(given)
             if known is None:

@@ -28,6 +28,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conversation_analytics.errors import KeysUnusable, SettingsError
 
+HOW_TO_MAKE_ONE = "`conversation-analytics api keys create --name NAME --scope read:reports`"
+
 _KEY = re.compile(r"ca_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # The parameters OWASP names for argon2id; the secret has 256 random bits.

@@ -38,7 +38,7 @@ def serve(
 ) -> None:
     """Serve the dashboard and the REST API until it is interrupted."""
     from conversation_analytics.api.app import create_app
-    from conversation_analytics.api.keys import KeyFile
+    from conversation_analytics.api.keys import HOW_TO_MAKE_ONE, KeyFile
     from conversation_analytics.api.server import server
 
     settings = read_settings()
@@ -48,7 +48,7 @@ def serve(
             "machine: leave one of them out"
         )
     if not is_open and KeyFile(settings.api_keys_file).read() is None:
-        say("note: there are no keys yet; `conversation-analytics api keys create` makes one")
+        say(f"note: there are no keys yet; {HOW_TO_MAKE_ONE} makes one")
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     say(f"{base}/dashboard")
     say(f"{base}/api/v1/health")

@@ -17,9 +17,9 @@ from conversation_analytics.errors import SettingsError
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check settings, source, lake, MongoDB, Dagster's home and this machine.
+    """Check settings and the files they name, source, lake, MongoDB, Dagster's home, this machine.
 
-    Exit status 2 if a run would fail.
+    Exit status 2 if a run, or the API, would fail.
     """
     from conversation_analytics.cli.examination import Finding, examine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,9 +12,15 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from conversation_analytics.api.keys import HOW_TO_MAKE_ONE, KeyFile
+from conversation_analytics.categorization.confusion import load_confusion
+from conversation_analytics.categorization.corrections import read_corrections
+from conversation_analytics.categorization.taxonomy import DEFAULT_FILE, load_taxonomy
 from conversation_analytics.cli.home import home_folder, open_instance
 from conversation_analytics.compute.runner import runner_for
 from conversation_analytics.errors import ConversationAnalyticsError
+from conversation_analytics.notifications import webhook
+from conversation_analytics.reports.alerts.file import rules_of
 from conversation_analytics.settings import Settings
 from conversation_analytics.sources.interpret import build_interpreter
 from conversation_analytics.sources.open import open_source
@@ -33,7 +40,7 @@ class Finding:
 
     Attributes:
         check: what was looked at.
-        state: ``ok``, ``warn`` (it works, but) or ``fail`` (a run would fail).
+        state: ``ok``, ``warn`` (it works, but) or ``fail`` (a run, or the API, would fail).
         words: what was found, and what to do if it is not well.
     """
 
@@ -51,6 +58,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "lake": _lake,
         "lake identity": _identity,
         "MongoDB": _mongo,
+        "TAXONOMY_FILE": _taxonomy,
+        "HUMAN_LABELS_FILE": _human_labels,
+        "LABEL_CONFUSION_FILES": _confusions,
+        "ALERTS_FILE": _alerts,
+        "ALERT_WEBHOOK_URL": _webhook,
+        "API_KEYS_FILE": _keys,
         "DAGSTER_HOME": _home,
         "disk space": _space,
         "worker processes": _workers,
@@ -116,6 +129,8 @@ def _lake(settings: Settings) -> Finding:
         f"{store.url} can be written, but has no conditional writes: one writer a day is enforced "
         "by the Dagster pool, so let all writers use the same DAGSTER_HOME"
     )
+    if settings.alerts_file:
+        words += "; runs that look at the same reports at the same moment may each tell an alert"
     if settings.dify_base_url and settings.mongodb_uri:
         words += "; MongoDB decides who asks Dify about a text, so while it is away nobody asks"
     elif settings.dify_base_url:
@@ -150,6 +165,64 @@ def _mongo(settings: Settings) -> Finding:
     if found.topology == "stand-alone":
         return Finding("MongoDB", "warn", f"{words}: a replica set would survive losing a server")
     return Finding("MongoDB", "ok", words)
+
+
+def _taxonomy(settings: Settings) -> Finding:
+    taxonomy = load_taxonomy(settings.taxonomy_file or DEFAULT_FILE)
+    labels = {task: len(section.labels) for task, section in taxonomy.sections.items()}
+    words = f"{labels.get('intent', 0)} intents, {labels.get('topic', 0)} topics"
+    if settings.taxonomy_file is None:
+        return Finding("TAXONOMY_FILE", "ok", f"not set, so the one of the package: {words}")
+    return Finding("TAXONOMY_FILE", "ok", f"{settings.taxonomy_file}: {words}")
+
+
+def _human_labels(settings: Settings) -> Finding:
+    file = settings.human_labels_file
+    if file is None:
+        return Finding("HUMAN_LABELS_FILE", "ok", "not used: it is not set")
+    taxonomy = load_taxonomy(settings.taxonomy_file or DEFAULT_FILE)
+    labels = read_corrections(file, taxonomy).labels
+    return Finding(
+        "HUMAN_LABELS_FILE", "ok", f"{file}: texts with labels of people: {len(labels):,}"
+    )
+
+
+def _confusions(settings: Settings) -> Finding:
+    found = [load_confusion(file) for file in settings.confusion_files]
+    if not found:
+        return Finding("LABEL_CONFUSION_FILES", "ok", "not used: it is not set")
+    words = ", ".join(f"{one.task} by {one.counts.sum():,} texts of {one.data}" for one in found)
+    return Finding("LABEL_CONFUSION_FILES", "ok", words)
+
+
+def _alerts(settings: Settings) -> Finding:
+    if settings.alerts_file is None:
+        return Finding("ALERTS_FILE", "ok", "not used: it is not set")
+    rules = Counter(rule.grain for rule in rules_of(settings))
+    if not rules:
+        return Finding("ALERTS_FILE", "warn", f"{settings.alerts_file} has no rules: add some")
+    words = ", ".join(f"{count} {grain}" for grain, count in rules.items())
+    return Finding("ALERTS_FILE", "ok", f"{settings.alerts_file} has no mistakes; rules: {words}")
+
+
+def _webhook(settings: Settings) -> Finding:
+    hook = webhook(settings)
+    if hook is None:
+        words = "not used: it is not set, so failed runs and alerts are only logged"
+        return Finding("ALERT_WEBHOOK_URL", "ok", words)
+    if hook.malformed:
+        words = f"nothing can be posted there, {hook.malformed}: write it as https://host/path"
+        return Finding("ALERT_WEBHOOK_URL", "warn", words)
+    return Finding("ALERT_WEBHOOK_URL", "ok", "an address; nothing was posted to it just now")
+
+
+def _keys(settings: Settings) -> Finding:
+    file = settings.api_keys_file
+    valid = [key for key in KeyFile(file).read() or () if key.revoked_at is None]
+    if not valid:
+        words = f"{file} has no valid key, so the API answers nobody: {HOW_TO_MAKE_ONE} makes one"
+        return Finding("API_KEYS_FILE", "ok", words)
+    return Finding("API_KEYS_FILE", "ok", f"{file}: valid keys: {len(valid)}")
 
 
 def _home(_: Settings) -> Finding:

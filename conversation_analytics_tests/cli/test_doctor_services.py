@@ -37,3 +37,6 @@ def test_a_store_without_conditional_writes_is_told_with_what_it_cannot_promise(
     assert "may each pay for it" in lake_check(ca, rclone_s3, **dify)["words"]
     words = lake_check(ca, rclone_s3, **dify, MONGODB_URI=mongo_uri)["words"]
     assert ("MongoDB decides" in words, "pay for it" in words) == (True, False)
+    (ca.folder / "alerts.yaml").write_text("alerts: []")
+    words = lake_check(ca, rclone_s3, ALERTS_FILE="alerts.yaml")["words"]
+    assert "may each tell an alert" in words
