@@ -19,6 +19,7 @@ from benchmarks.harness import Bar, Figure, Report, progress
 from benchmarks.product import day_range
 from benchmarks.reports import all_users, reports_of
 from benchmarks.states import build
+from benchmarks.texts import COMMON, RARE
 from conversation_analytics_tests.services.process import Process, free_port, running
 
 _CLIENTS = 8
@@ -32,12 +33,12 @@ Ask = Callable[[random.Random], str]
 def run(*, quick: bool) -> Report:
     """Measure answers of a real server over sockets."""
     messages, days, users = (50_000, 20, 5_000) if quick else (10_000_000, 365, 200_000)
-    asked = 20 if quick else 100
+    asked, searched = (20, 5) if quick else (100, 20)
     dates = day_range(days)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         progress("  making the lake and its reports …")
-        build(folder, dict.fromkeys(dates, messages // days), users=users)
+        build(folder, dict.fromkeys(dates, messages // days), users=users, with_texts=True)
         all_users(folder)
         reports_of(folder, "daily", dates)
         port = free_port()
@@ -55,12 +56,17 @@ def run(*, quick: bool) -> Report:
                 what: [_p95(base, ask, asked) for _ in range(_ROUNDS)]
                 for what, ask in _asks(dates).items()
             }
+            found = {
+                what: [_p95(base, ask, searched) for _ in range(_ROUNDS)]
+                for what, ask in _searches(dates).items()
+            }
+            whole = _search_all(base, RARE)
     bars = {"a report": 50.0, "a series of all days": 300.0, "a page of conversations": 200.0}
     return Report(
-        f"About {messages:,} messages in {days} days, as what reports and the API read of them, "
-        f"without texts. {_CLIENTS} clients in one process on the same machine ask without a "
-        f"pause, {asked} times each a round, after one round unmeasured; 95 % of answers took no "
-        "longer.",
+        f"About {messages:,} messages in {days} days, as what reports and the API read of them. "
+        f"{_CLIENTS} clients in one process on the same machine ask without a pause, {asked} times "
+        f"each a round, for texts {searched} times, after some unmeasured; 95 % of answers took no "
+        "longer. One text in nine has the common word, one of all texts the rare one.",
         [
             Figure(
                 f"{what}, p95",
@@ -69,7 +75,9 @@ def run(*, quick: bool) -> Report:
                 bar=Bar(bars[what], at_most=True) if what in bars else None,
             )
             for what, values in taken.items()
-        ],
+        ]
+        + [Figure(f"{what}, p95", values, "ms") for what, values in found.items()]
+        + [Figure("texts with a rare word, until all days are searched, one client", [whole], "s")],
     )
 
 
@@ -97,6 +105,38 @@ def _asks(days: Sequence[date]) -> dict[str, Ask]:
             f"/series?metric=conversations&grain=daily&by=topic&{year}"
         ),
     }
+
+
+def _searches(days: Sequence[date]) -> dict[str, Ask]:
+    """What texts are searched for, each time from another day backwards."""
+
+    def of(word: str) -> Ask:
+        return lambda draw: f"/conversations?limit=50&q={word}&to={draw.choice(days)}"
+
+    return {
+        "texts with a common word, a full page": of(COMMON),
+        "texts with a rare word, the first answer": of(RARE),
+    }
+
+
+def _search_all(base: str, word: str) -> float:
+    """Seconds until a client that follows the cursors has searched all days.
+
+    Raises:
+        RuntimeError: it has not found the one conversation there is.
+    """
+    found, cursor = 0, None
+    started = time.perf_counter()
+    with httpx.Client(timeout=60) as http:
+        while True:
+            asked = {"limit": "50", "q": word} | ({"cursor": cursor} if cursor else {})
+            answer = http.get(f"{base}/conversations", params=asked).raise_for_status().json()
+            found, cursor = found + len(answer["items"]), answer["next_cursor"]
+            if cursor is None:
+                break
+    if found != 1:
+        raise RuntimeError(f"{word!r} was found in {found} conversations, not in one")
+    return time.perf_counter() - started
 
 
 def _p95(base: str, ask: Ask, times: int) -> float:

@@ -1,4 +1,4 @@
-"""A lake that has all that reports read, and no texts: days drawn at random, committed for real."""
+"""A lake that has all that reports read: days drawn at random, committed for real."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from benchmarks.product import commit, settings_for
+from benchmarks.texts import texts
 from conversation_analytics.schemas import (
     CATEGORIES,
     CATEGORY_SUMMARIES,
@@ -44,29 +46,32 @@ _STATUSES = ["open", "closed", "escalated"]
 _CURRENCIES = ["EUR", "USD"]
 
 
-def build(folder: Path, sizes: Mapping[date, int], *, users: int) -> None:
+def build(folder: Path, sizes: Mapping[date, int], *, users: int, with_texts: bool = False) -> None:
     """Commit messages' activity, conversations and their labels of some days.
 
     Args:
         folder: the lake.
         sizes: about how many messages the conversations of each day have.
         users: how many there are to draw from; the more often the lower their number.
+        with_texts: whether to commit the messages themselves too; the first day has `RARE` in one.
     """
     lake = open_lake(settings_for(parquet_base_dir=folder))
     for day, messages in sizes.items():
-        commit(lake, _units(lake, _Day.drawn(day, messages, users)))
+        drawn = _Day.drawn(day, messages, users)
+        written = drawn.messages(rare=day == min(sizes)) if with_texts else MESSAGES.empty()
+        commit(lake, _units(lake, drawn, written))
 
 
 def change(folder: Path, day: date, messages: int, *, users: int) -> None:
     """Draw a day again, otherwise than before."""
     lake = open_lake(settings_for(parquet_base_dir=folder))
-    commit(lake, _units(lake, _Day.drawn(day, messages, users, seed=1)))
+    commit(lake, _units(lake, _Day.drawn(day, messages, users, seed=1), MESSAGES.empty()))
 
 
-def _units(lake: Lake, day: _Day) -> Iterator[PreparedDay]:
+def _units(lake: Lake, day: _Day, messages: pa.Table) -> Iterator[PreparedDay]:
     """The units of a day, each of which is made once those before it are committed."""
     labels = {CATEGORIES.name: CATEGORIES.empty(), CATEGORY_SUMMARIES.name: day.summaries()}
-    activity = {MESSAGES.name: MESSAGES.empty(), MESSAGE_ACTIVITY.name: day.activity()}
+    activity = {MESSAGES.name: messages, MESSAGE_ACTIVITY.name: day.activity()}
     yield _prepared(lake, MESSAGES_UNIT, day, activity)
     yield _prepared(lake, CONVERSATIONS_UNIT, day, {CONVERSATIONS.name: day.conversations()})
     yield _prepared(lake, CATEGORIES_UNIT, day, labels)
@@ -128,6 +133,31 @@ class _Day:
     def active_on(self) -> list[date]:
         """The days on which messages were made."""
         return [self.day, *([self.day + timedelta(days=1)] if self.turns[1].any() else [])]
+
+    def messages(self, *, rare: bool) -> pa.Table:
+        """`messages`: questions and answers in turn, each with a text."""
+        count = 2 * (self.turns[0] + self.turns[1])
+        at = np.repeat(np.arange(len(count)), count)
+        turn = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+        ids, answers = self._ids().take(at), turn % 2 == 1
+        latency = pa.array(self.rng.exponential(1000, len(at)), mask=~answers)
+        return _table(
+            MESSAGES,
+            message_id=pc.binary_join_element_wise(ids, pa.array(turn).cast(pa.string()), "-"),
+            conversation_id=ids,
+            user_id=self._users().take(at),
+            role=_named(["user", "assistant"], turn % 2),
+            content=texts(self.rng, len(at), rare=rare),
+            created_at=self._times(self.start[at] + 10 * turn),
+            turn_index=turn,
+            response_seconds=latency,
+            model=_named(_MODELS, self.model[at], ~answers),
+            latency_ms=latency,
+            currency=_named(_CURRENCIES, self.currency[at], ~answers),
+            escalated=np.zeros(len(at), dtype=np.bool_),
+            attributes=pa.array(["{}"] * len(at)),
+            content_hash=self._hashes(len(at)),
+        )
 
     def activity(self) -> pa.Table:
         """`message_activity`: a row of questions and one of answers, of each day there are any."""
@@ -200,7 +230,7 @@ class _Day:
             ),
             escalated=self.rng.random(count) < 0.05,
             attributes=pa.array(["{}"] * count),
-            content_hash=self._hashes(),
+            content_hash=self._hashes(count),
         )
 
     def summaries(self) -> pa.Table:
@@ -220,7 +250,7 @@ class _Day:
             sentiment_start=start,
             sentiment_end=end,
             sentiment_change=end - start,
-            content_hash=self._hashes(),
+            content_hash=self._hashes(count),
         )
 
     def _ids(self) -> pa.Array:
@@ -229,9 +259,9 @@ class _Day:
     def _users(self) -> pa.Array:
         return pa.array([f"user-{n:07}" for n in self.user.tolist()])
 
-    def _hashes(self) -> pa.Array:
+    def _hashes(self, count: int) -> pa.Array:
         """Different ones; nobody reads the rows again to see whether they are right."""
-        return pa.array([self.rng.bytes(16).hex() for _ in self.user])
+        return pa.array([self.rng.bytes(16).hex() for _ in range(count)])
 
     def _times(self, seconds: Numbers) -> pa.Array:
         midnight = int(datetime.combine(self.day, time(), UTC).timestamp())
