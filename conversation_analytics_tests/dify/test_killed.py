@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -35,71 +31,29 @@ from conversation_analytics_tests.dify.askers import (
     questions,
     statuses,
 )
+from conversation_analytics_tests.dify.asking_processes import KILLED, Place, Task, ask_at_once
 from conversation_analytics_tests.services.dify_contract import DifyContract, Fault
-from conversation_analytics_tests.services.dify_server import start_dify
 
 AT_ONCE = {"idle_timeout": 0.1}
-# Its children ask at the same moment, each with a failpoint at which it ends, if it has one.
-VICTIMS = """
-import json, os, sys
-from pathlib import Path
-from conversation_analytics.storage.failpoints import handling
-from conversation_analytics.storage.store import LocalStore
-from conversation_analytics_tests.dify.askers import answered, asker_of, question
-def ask(folder, texts, idle_timeout, fatal):
-    def handler(name):
-        if name == fatal:
-            os._exit(9)
-    asked = [question(text) for text in texts]
-    with handling(handler):
-        replies = asker_of(url, LocalStore(Path(folder)), idle_timeout=idle_timeout).ask(asked)
-    os._exit(0 if answered(replies, asked) else 1)
-url, *tasks = sys.argv[1:]
-children = []
-for task in tasks:
-    child = os.fork()
-    if not child:
-        ask(*json.loads(task))
-    children.append(child)
-print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
-"""
-Task = tuple[str, list[str], float, str]
-
-
-def end_of_processes(url: str, *tasks: Task) -> list[int]:
-    """Let processes of their own ask, and tell how each ended."""
-    command = [sys.executable, "-c", VICTIMS, url, *map(json.dumps, tasks)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    found: list[int] = json.loads(done.stdout)
-    return found
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[DifyContract, str]]:
-    dify = echoing()
-    with start_dify(dify) as url:
-        yield dify, url
 
 
 def test_a_process_that_is_killed_costs_no_more_than_documented(
-    served: tuple[DifyContract, str], tmp_path: Path
+    served_echo: tuple[DifyContract, str], tmp_path: Path
 ) -> None:
-    dify, url = served
-    dify.runs.clear()
-    tasks: list[Task] = [(str(tmp_path), [moment], 1.0, moment) for moment in WORST]
-    assert end_of_processes(url, *tasks) == [9] * len(WORST)
+    dify, url = served_echo
+    tasks = [Task([moment], 1.0, fatal=moment) for moment in WORST]
+    assert ask_at_once(Place(url, LocalStore(tmp_path)), *tasks) == [KILLED] * len(WORST)
     asked = [question(moment) for moment in WORST]
     assert answered(asker_of(dify, LocalStore(tmp_path)).ask(asked), asked)
     assert paid(dify) == Counter(WORST)
 
 
 def test_processes_that_ask_the_same_at_once_pay_once(
-    served: tuple[DifyContract, str], tmp_path: Path
+    served_echo: tuple[DifyContract, str], tmp_path: Path
 ) -> None:
-    dify, url = served
-    dify.runs.clear()
+    dify, url = served_echo
     texts = [one.content["text"] for one in questions(12)]
-    assert end_of_processes(url, *[(str(tmp_path), texts, 10.0, "")] * 3) == [0, 0, 0]
+    assert ask_at_once(Place(url, LocalStore(tmp_path)), *[Task(texts)] * 3) == [0, 0, 0]
     assert paid(dify) == Counter(texts)
 
 

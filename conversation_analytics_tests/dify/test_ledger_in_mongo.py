@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -42,42 +40,16 @@ from conversation_analytics_tests.dify.askers import (
     question,
     questions,
 )
+from conversation_analytics_tests.dify.asking_processes import KILLED, Place, Task, ask_at_once
 from conversation_analytics_tests.services.dify_contract import PRICE, TOKENS, DifyContract
-from conversation_analytics_tests.services.dify_server import start_dify
 from conversation_analytics_tests.services.mongo_server import Mongod, start_mongod
 from conversation_analytics_tests.services.s3_servers import S3Server
+from conversation_analytics_tests.storage.s3_stores import new_store
 
 pytestmark = pytest.mark.services
 
 NOW = datetime(2026, 1, 31, 9, 45, tzinfo=UTC)
 WORST = {**askers.WORST, failpoints.DIFY_DECIDED: 1, failpoints.DIFY_COPY: 1}
-# Its children ask at the same moment, each with a failpoint at which it ends, if it has one.
-ASKING = """
-import json, os, sys
-from conversation_analytics.dify.mongo import MongoLedger
-from conversation_analytics.storage.failpoints import handling
-from conversation_analytics.storage.s3 import S3Access, S3Store
-from conversation_analytics_tests.dify.askers import answered, asker_of, question
-url, access, bucket, uri, database, *tasks = sys.argv[1:]
-def ask(texts, idle_timeout, fatal):
-    def handler(name):
-        if name == fatal:
-            os._exit(9)
-    asked = [question(text) for text in texts]
-    store = S3Store(S3Access(*json.loads(access)), bucket, "lake")
-    mongo = MongoLedger(uri, database)
-    with handling(handler):
-        replies = asker_of(url, store, mongo=mongo, idle_timeout=idle_timeout).ask(asked)
-    os._exit(0 if answered(replies, asked) else 1)
-children = []
-for task in tasks:
-    child = os.fork()
-    if not child:
-        ask(*json.loads(task))
-    children.append(child)
-print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
-"""
-Task = tuple[list[str], float, str]
 
 
 @pytest.fixture
@@ -102,13 +74,6 @@ def mongo(mongo_uri: str, mongo_database: str) -> Iterator[Callable[[], MongoLed
         one.close()
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[DifyContract, str]]:
-    dify = echoing()
-    with start_dify(dify) as url:
-        yield dify, url
-
-
 def shown(database: MongoDatabase) -> dict[str, dict[str, Any]]:
     """The calls that MongoDB has, by id."""
     return {one["_id"]: one for one in database["dify_calls"].find({"workflow": WORKFLOW})}
@@ -131,46 +96,30 @@ def is_paid_once(dify: DifyContract, asked: list[Any]) -> bool:
 # --- A store that cannot decide ---------------------------------------------------------------
 
 
-class Processes:
-    """Processes of their own that share a bucket without conditional writes, and MongoDB."""
-
-    def __init__(self, url: str, server: S3Server, uri: str, database: str) -> None:
-        keys = (server.region, server.endpoint_url, server.access_key, server.secret_key)
-        self._arguments = [url, json.dumps(keys), server.new_bucket(), uri, database]
-
-    def ask(self, *tasks: Task) -> list[int]:
-        """Let each ask at the same moment; tells how each ended."""
-        command = [sys.executable, "-c", ASKING, *self._arguments, *map(json.dumps, tasks)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        found: list[int] = json.loads(done.stdout)
-        return found
-
-
 @pytest.fixture
-def processes(
-    served: tuple[DifyContract, str], rclone_s3: S3Server, mongo_uri: str, mongo_database: str
-) -> Processes:
-    dify, url = served
-    dify.runs.clear()
-    return Processes(url, rclone_s3, mongo_uri, mongo_database)
+def place(
+    served_echo: tuple[DifyContract, str], rclone_s3: S3Server, mongo_uri: str, mongo_database: str
+) -> Place:
+    """A bucket without conditional writes, and MongoDB."""
+    return Place(served_echo[1], new_store(rclone_s3), (mongo_uri, mongo_database))
 
 
 def test_processes_that_ask_the_same_at_once_pay_once_though_the_store_cannot_decide(
-    served: tuple[DifyContract, str], processes: Processes, database: MongoDatabase
+    served_echo: tuple[DifyContract, str], place: Place, database: MongoDatabase
 ) -> None:
     texts = [one.content["text"] for one in questions(12)]
-    assert processes.ask(*[(texts, 10.0, "")] * 3) == [0, 0, 0]
-    assert paid(served[0]) == Counter(texts)
+    assert ask_at_once(place, *[Task(texts)] * 3) == [0, 0, 0]
+    assert paid(served_echo[0]) == Counter(texts)
     assert sum(one["state"] == "ended" for one in shown(database).values()) == 12
 
 
 def test_a_process_that_is_killed_at_any_step_costs_no_more_than_documented(
-    served: tuple[DifyContract, str], processes: Processes, database: MongoDatabase
+    served_echo: tuple[DifyContract, str], place: Place, database: MongoDatabase
 ) -> None:
-    tasks: list[Task] = [([moment], 1.0, moment) for moment in WORST]
-    assert processes.ask(*tasks) == [9] * len(WORST)
-    assert processes.ask(([*WORST], 1.0, "")) == [0]
-    assert paid(served[0]) == Counter(WORST)
+    tasks = [Task([moment], 1.0, fatal=moment) for moment in WORST]
+    assert ask_at_once(place, *tasks) == [KILLED] * len(WORST)
+    assert ask_at_once(place, Task([*WORST], 1.0)) == [0]
+    assert paid(served_echo[0]) == Counter(WORST)
     answers = [one["answers"] for one in shown(database).values() if one["answers"]]
     assert {key for found in answers for key in found} == {question(one).key for one in WORST}
 

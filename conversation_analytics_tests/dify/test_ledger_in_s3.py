@@ -9,7 +9,7 @@ import pytest
 from conversation_analytics.dify.questions import Question
 from conversation_analytics.storage import failpoints
 from conversation_analytics.storage.failpoints import handling
-from conversation_analytics.storage.s3 import S3Access, S3Store
+from conversation_analytics.storage.s3 import S3Store
 from conversation_analytics_tests.dify import faults
 from conversation_analytics_tests.dify.askers import (
     Killed,
@@ -23,15 +23,9 @@ from conversation_analytics_tests.dify.askers import (
 )
 from conversation_analytics_tests.services.dify_contract import DifyContract
 from conversation_analytics_tests.services.s3_servers import S3Server
+from conversation_analytics_tests.storage.s3_stores import new_store
 
 pytestmark = pytest.mark.services
-
-
-def new_store(server: S3Server) -> S3Store:
-    access = S3Access(
-        server.region, server.endpoint_url, server.access_key, server.secret_key, max_attempts=2
-    )
-    return S3Store(access, server.new_bucket(), "lake")
 
 
 @pytest.fixture(params=["moto_s3", "rclone_s3"])

@@ -26,7 +26,6 @@ from conversation_analytics.storage.layout import (
     UNKNOWN_DAY,
     UNPLACED,
 )
-from conversation_analytics.storage.s3 import S3Access, S3Store
 from conversation_analytics_tests.storage.lake_days import (
     DAY,
     NEXT_DAY,
@@ -40,6 +39,7 @@ from conversation_analytics_tests.storage.lake_days import (
     raw_tables,
     read_messages,
 )
+from conversation_analytics_tests.storage.s3_stores import new_store
 
 CONTENTS = {"m1": "hello", "m2": "สวัสดี", "m3": "こんにちは"}
 
@@ -57,8 +57,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
     if kind == "local":
         return make_lake(tmp_path / "lake", partition_by)
     server = request.getfixturevalue("moto_s3")
-    access = S3Access(server.region, server.endpoint_url, server.access_key, server.secret_key)
-    return make_lake(S3Store(access, server.new_bucket(), "lake"), partition_by)
+    return make_lake(new_store(server), partition_by)
 
 
 @pytest.fixture

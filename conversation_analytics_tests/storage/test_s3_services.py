@@ -10,22 +10,13 @@ from dataclasses import replace
 import pytest
 
 from conversation_analytics.errors import StoreUnavailable
-from conversation_analytics.storage.s3 import S3Access, S3Store
+from conversation_analytics.storage.s3 import S3Store
 from conversation_analytics_tests.chaos.s3_proxy import lost_answer, start_s3_proxy
 from conversation_analytics_tests.services.process import free_port
 from conversation_analytics_tests.services.s3_servers import S3Server
+from conversation_analytics_tests.storage.s3_stores import access, new_store
 
 pytestmark = pytest.mark.services
-
-
-def access(server: S3Server) -> S3Access:
-    return S3Access(
-        server.region, server.endpoint_url, server.access_key, server.secret_key, max_attempts=2
-    )
-
-
-def new_store(server: S3Server, prefix: str = "some/lake") -> S3Store:
-    return S3Store(access(server), server.new_bucket(), prefix)
 
 
 @pytest.fixture(params=["moto_s3", "rclone_s3"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections import Counter
@@ -17,7 +18,7 @@ from conversation_analytics.errors import StoreUnavailable
 from conversation_analytics.periods import parse_period
 from conversation_analytics.reports.alerts import sent
 from conversation_analytics.reports.alerts.sent import AlertLog, Claim, Standing
-from conversation_analytics.storage.s3 import S3Access, S3Store
+from conversation_analytics.storage.s3 import S3Store
 from conversation_analytics_tests.chaos.s3_proxy import (
     Fault,
     S3Proxy,
@@ -36,6 +37,7 @@ from conversation_analytics_tests.reports.alerts.told_lake import (
 )
 from conversation_analytics_tests.services.s3_servers import S3Server
 from conversation_analytics_tests.services.webhook import hook
+from conversation_analytics_tests.storage.s3_stores import access
 
 pytestmark = pytest.mark.services
 
@@ -45,11 +47,10 @@ OF_TOPICS = rule(threshold=10, dimension="topic", name="topics")
 # Its children look at alerts at the same moment, and end right before or after they post, or when
 # they have told all.
 TELLING = """
-import json, os, sys
+import os, pickle, sys
 from conversation_analytics.notifications import Webhook
-from conversation_analytics.storage.s3 import S3Access, S3Store
 from conversation_analytics_tests.reports.alerts.test_sent_in_s3 import OF_TOPICS, ToldLake
-access, bucket, url, *ends = sys.argv[1:]
+store, url, ends = pickle.load(sys.stdin.buffer)
 def tell(end):
     def post(body):
         if end == "before":
@@ -58,7 +59,6 @@ def tell(end):
         if end == "after":
             os._exit(9)
         return problem
-    store = S3Store(S3Access(*json.loads(access)), bucket, "lake")
     store.conditional  # all have connections before the first looks
     os.close(start[1])
     os.read(start[0], 1)
@@ -81,8 +81,7 @@ class Bucket:
 
     def __init__(self, server: S3Server) -> None:
         self.name = server.new_bucket()
-        self.keys = (server.region, server.endpoint_url, server.access_key, server.secret_key)
-        self.access = S3Access(*self.keys, max_attempts=2)
+        self.access = access(server)
 
     def store(self, **changes: Any) -> S3Store:
         return S3Store(replace(self.access, **changes), self.name, "lake")
@@ -92,8 +91,13 @@ class Bucket:
 
     def processes(self, url: str, *ends: str) -> list[int]:
         """Let processes of their own look at the same moment; tells how each ended."""
-        command = [sys.executable, "-c", TELLING, json.dumps(self.keys), self.name, url, *ends]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", TELLING],
+            input=pickle.dumps((self.store(), url, ends)),
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
         found: list[int] = json.loads(done.stdout)
         return found
 
