@@ -22,7 +22,6 @@ from conversation_analytics.storage.s3 import S3Store
 from conversation_analytics_tests.chaos.s3_proxy import (
     Fault,
     S3Proxy,
-    cut_upload,
     lost_answer,
     slow_down,
     start_s3_proxy,
@@ -228,7 +227,7 @@ def disturbed(moto_s3: S3Server, proxy: S3Proxy) -> tuple[Bucket, ToldLake]:
 
 
 @pytest.mark.parametrize("moment", [RECORD, CLAIM, SETTLED])
-@pytest.mark.parametrize("fault", [lost_answer, cut_upload, slow_down])
+@pytest.mark.parametrize("fault", [lost_answer, slow_down])
 def test_a_request_that_has_to_be_sent_again_changes_nothing(
     proxy: S3Proxy, disturbed: tuple[Bucket, ToldLake], moment: int, fault: Fault
 ) -> None:
