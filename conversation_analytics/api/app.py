@@ -23,7 +23,14 @@ from conversation_analytics.api.dashboard.state import Dashboard
 from conversation_analytics.api.envelope import Envelope
 from conversation_analytics.api.gate import Gate
 from conversation_analytics.api.problems import SCHEMA, Problem, invalid
-from conversation_analytics.api.routes import conversations, health, operations, reports, users
+from conversation_analytics.api.routes import (
+    conversations,
+    exports,
+    health,
+    operations,
+    reports,
+    users,
+)
 from conversation_analytics.api.services import Services
 from conversation_analytics.settings import Settings
 
@@ -33,6 +40,8 @@ _ROUTERS = (
     reports.router,
     users.router,
     conversations.router,
+    exports.router,
+    exports.figures_router,
     operations.metrics_router,
     operations.schema_router,
 )

@@ -112,12 +112,18 @@ class TurnQuery(BaseModel):
     limit: int = Field(500, ge=1, le=1_000, description="Most messages.")
 
 
-class ExportQuery(ConversationFilters):
-    """What is exported, and how."""
+class FileQuery(BaseModel):
+    """What kind of file is exported."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["csv", "parquet", "arrow"] = Field(
         "csv", description="CSV, Parquet, or a stream of Arrow record batches."
     )
+
+
+class ExportQuery(ConversationFilters, FileQuery):
+    """Which conversations are exported, and how."""
 
 
 class ReportsQuery(Range):
@@ -160,6 +166,25 @@ class SeriesQuery(Range):
     )
 
 
+class FiguresExportQuery(Range, FileQuery):
+    """Which figures are exported, and how; all that is given must hold."""
+
+    grain: Grain = Field("daily", description="Days, ISO weeks or months.")
+    metric: Values = Field(
+        default_factory=list,
+        description="Name of a metric. Several: any of them.",
+        examples=[["conversations"]],
+    )
+    by: Values = Field(
+        default_factory=list,
+        description="Dimension. Several: any of them. `(none)`: figures of the whole.",
+        examples=[["topic"]],
+    )
+    value: Values = Field(
+        default_factory=list, description="Only these values of `by`.", examples=[["billing"]]
+    )
+
+
 class ModelsQuery(BaseModel):
     """Of which period."""
 
@@ -173,8 +198,8 @@ class ModelsQuery(BaseModel):
     )
 
 
-class UsersQuery(BaseModel):
-    """A page of users."""
+class UserFilters(BaseModel):
+    """Which users; all that is given must hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -183,12 +208,21 @@ class UsersQuery(BaseModel):
     min_conversations: int | None = Field(
         None, ge=0, le=1_000_000_000, description="Least conversations."
     )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what is asked for, so that a cursor is not used with other filters."""
+        return digest(self.model_dump_json(include=set(UserFilters.model_fields)).encode())
+
+
+class UsersQuery(UserFilters):
+    """A page of users."""
+
     limit: int = Field(50, ge=1, le=500, description="Most users of a page.")
     cursor: str | None = Field(
         None, max_length=1_500, description="`next_cursor` of the page before, same filters."
     )
 
-    @property
-    def fingerprint(self) -> str:
-        """Names what is asked for, so that a cursor is not used with other filters."""
-        return digest(self.model_dump_json(exclude={"limit", "cursor"}).encode())
+
+class UsersExportQuery(UserFilters, FileQuery):
+    """Which users are exported, and how."""

@@ -21,6 +21,7 @@ from conversation_analytics.api.memory import Recent
 from conversation_analytics.api.reader import LakeReader, readable
 from conversation_analytics.api.rows import Row
 from conversation_analytics.periods import GRAINS, Grain, Period, period_of
+from conversation_analytics.schemas.reports import FIGURES
 from conversation_analytics.storage.encoding import digest
 from conversation_analytics.storage.layout import REPORT_FILE, REPORT_UNITS
 from conversation_analytics.storage.manifest import Manifest
@@ -100,6 +101,14 @@ class ReportsSource:
         with readable(period):
             return self._lake.manifest(REPORT_UNITS[period.grain], period.first)
 
+    def table(self, period: Period) -> pa.Table | None:
+        """All figures of a period: columns and order of `FIGURES`; null if it has no report."""
+        unit = REPORT_UNITS[period.grain]
+        name = unit.tables[0].name
+        with readable(period):
+            found = self._lake.read_day(unit, period.first, {name: unit.tables[0].names})
+        return None if found is None else found[1][name]
+
     def figures(
         self, periods: Sequence[Period], metric: str, dimension: str, deadline: Deadline
     ) -> list[tuple[Period, list[Row]]]:
@@ -141,19 +150,16 @@ class ReportsSource:
         self._figures(period)
 
     def _figures(self, period: Period) -> _Figures | None:
-        """All figures of a period; null if it has no report."""
-        unit = REPORT_UNITS[period.grain]
-        name = unit.tables[0].name
+        """All figures of a period, found by metric and dimension; null if it has no report."""
         known = self._known[period]
         if not known.manifest:
             return None
 
         def read() -> _Figures:
-            with readable(period):
-                found = self._lake.read_day(unit, period.first, {name: unit.tables[0].names})
-            return _Figures(unit.tables[0].empty() if found is None else found[1][name])
+            found = self.table(period)
+            return _Figures(FIGURES.empty() if found is None else found)
 
-        return self._memory.get((name, period, known.manifest), read)
+        return self._memory.get((FIGURES.name, period, known.manifest), read)
 
     def _listing(self, grain: Grain) -> Recent[list[Period]]:
         def read() -> list[Period]:

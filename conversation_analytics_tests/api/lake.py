@@ -46,7 +46,7 @@ def build_lake(folder: Path) -> Pipeline:
         for number in range(A_DAY):
             id_, hour = f"c-{day:%d}-{number}", f"{day}T{number + 8:02d}"
             odd = NULLS if number == 5 else {}
-            odd = {"title": FORMULA} if number == 4 else odd
+            odd = {"title": FORMULA, "channel": FORMULA} if number == 4 else odd
             given = {"user_id": f"u{number % 3}", "channel": ("web", "app")[number % 2]}
             conversations.append(conversation(id_, f"{hour}:00:00+00:00", **{**given, **odd}))
             texts = ["My invoice is wrong", "Sorry, I will look at it", "Thank you so much", "Bye"]

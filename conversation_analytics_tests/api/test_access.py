@@ -34,6 +34,8 @@ NEEDS = {
     "/api/v1/exports/messages": Scope.CONVERSATIONS,
     "/api/v1/exports/categories": Scope.CONVERSATIONS,
     "/api/v1/exports/translations": Scope.CONVERSATIONS,
+    "/api/v1/exports/users": Scope.CONVERSATIONS,
+    "/api/v1/exports/figures": Scope.REPORTS,
     "/metrics": Scope.ADMIN,
 }
 VALUES = {

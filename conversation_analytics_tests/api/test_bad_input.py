@@ -66,6 +66,9 @@ def test_names_of_figures_are_known_or_refused(api: Api, text: str) -> None:
     asked = {
         f"/series?metric={key}": {"unknown-metric"},
         f"/series?metric=messages&by={key}": {"unknown-dimension"},
+        f"/exports/figures?metric=messages&metric={key}": {"unknown-metric"},
+        f"/exports/figures?by=(none)&by={key}": {"unknown-dimension"},
+        f"/exports/figures?grain={key}": {"invalid-request"},
         f"/reports/daily/{key}": {"invalid-period", "invalid-request", "not-found"},
         f"/reports/{key}/2024-01-02": {"invalid-request", "not-found"},
         f"/reports?before={key}": {"invalid-period"},

@@ -16,10 +16,11 @@ import pytest
 from conversation_analytics.api.database import Database
 from conversation_analytics.api.deadline import Deadline
 from conversation_analytics.api.problems import Problem
-from conversation_analytics.api.routes import conversations
+from conversation_analytics.api.routes import exports
 from conversation_analytics.settings import Settings
 from conversation_analytics.storage.lake import open_lake
-from conversation_analytics_tests.api.lake import LAST, api_over, make_keys, on_a_socket
+from conversation_analytics.storage.layout import ALL_DAYS, Place
+from conversation_analytics_tests.api.lake import FIRST, LAST, api_over, make_keys, on_a_socket
 from conversation_analytics_tests.api.test_bad_input import kind
 
 IDLE = 0.4
@@ -207,6 +208,23 @@ def test_an_export_that_fails_half_way_is_cut_off(own_lake: Settings, tmp_path: 
         damaged.get("/exports/messages")
 
 
+@pytest.mark.parametrize(
+    ("export", "table", "day", "problem"),
+    [
+        ("messages", "messages", FIRST, "damaged-day"),
+        ("figures", "daily_report", FIRST, "damaged-report"),
+        ("users", "user_analytics", ALL_DAYS, "lake-unavailable"),
+    ],
+)
+def test_an_export_that_fails_at_once_is_a_problem(
+    own_lake: Settings, tmp_path: Path, export: str, table: str, day: Place, problem: str
+) -> None:
+    lake = open_lake(own_lake)
+    lake.store.put(lake.layout.file(table, day), b"damaged")
+    with api_over(own_lake, tmp_path) as damaged:
+        assert kind(damaged.get(f"/exports/{export}")) == problem
+
+
 def test_who_does_not_read_the_answer_is_cut_off(
     lake_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,7 +232,7 @@ def test_who_does_not_read_the_answer_is_cut_off(
         while True:
             yield b"x" * 65_536
 
-    monkeypatch.setattr(conversations, "exported", endless)
+    monkeypatch.setattr(exports, "exported", endless)
     with api_over(lake_settings, tmp_path, api_idle_timeout=IDLE) as api:
         port = api.client.base_url.port or 0
         ask = f"GET /api/v1/exports/messages HTTP/1.1\r\nHost: x\r\nX-API-Key: {api.keys['admin']}"

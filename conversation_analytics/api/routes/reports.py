@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any
 
 import orjson
@@ -12,6 +11,15 @@ from starlette.responses import Response
 
 from conversation_analytics.api.access import scoped_router
 from conversation_analytics.api.answers import json_answer, tagged
+from conversation_analytics.api.asked import (
+    dimension_named,
+    dimensions_of,
+    metric_named,
+    no_report,
+    period_named,
+    periods_within,
+    value_alone,
+)
 from conversation_analytics.api.keys import Scope
 from conversation_analytics.api.parameters import (
     CompareQuery,
@@ -20,7 +28,6 @@ from conversation_analytics.api.parameters import (
     ReportsQuery,
     SeriesQuery,
 )
-from conversation_analytics.api.problems import Problem
 from conversation_analytics.api.report_models import (
     Comparison,
     MetricCatalogue,
@@ -30,16 +37,7 @@ from conversation_analytics.api.report_models import (
     Series,
 )
 from conversation_analytics.api.services import Services, deadline_of, services_of
-from conversation_analytics.errors import PeriodInvalid
-from conversation_analytics.periods import (
-    GRAINS,
-    Grain,
-    Period,
-    parse_period,
-    period_of,
-    periods_between,
-)
-from conversation_analytics.reports.relations import DIMENSIONS
+from conversation_analytics.periods import GRAINS, Grain, Period
 from conversation_analytics.schemas.metric import Metric
 from conversation_analytics.schemas.metrics import METRICS
 
@@ -54,7 +52,6 @@ router = scoped_router(
     "damaged-report",
 )
 
-_MOST_MISSING = 100
 _SHOWN = (
     "name",
     "title",
@@ -86,9 +83,9 @@ def reports(request: Request, query: Annotated[ReportsQuery, Query()]) -> Respon
     """The reports of a grain that there are, the newest first, and which are missing."""
     services = services_of(request)
     query.checked(services.today)
-    wanted, missing = _within(services, query.grain, query.first, query.last)
+    wanted, missing = periods_within(services, query.grain, query.first, query.last)
     if query.before is not None:
-        before = _period(services, query.grain, query.before)
+        before = period_named(services, query.grain, query.before)
         wanted = [period for period in wanted if period < before]
     shown = wanted[::-1][: query.limit]
     answer = {
@@ -104,9 +101,11 @@ def reports(request: Request, query: Annotated[ReportsQuery, Query()]) -> Respon
 def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
     """Two reports of a grain side by side."""
     services = services_of(request)
-    by = None if query.by is None else _dimension(services, query.by)
-    now = _period(services, query.grain, query.key)
-    before = now.previous() if query.other is None else _period(services, query.grain, query.other)
+    by = None if query.by is None else dimension_named(services, query.by)
+    now = period_named(services, query.grain, query.key)
+    before = (
+        now.previous() if query.other is None else period_named(services, query.grain, query.other)
+    )
     new, old = (orjson.loads(_document(services, period)) for period in (now, before))
     answer = {
         "grain": query.grain,
@@ -128,7 +127,7 @@ def report(
 ) -> Response:
     """One report, as it is in the lake."""
     services = services_of(request)
-    data = _document(services, _period(services, grain, key))
+    data = _document(services, period_named(services, grain, key))
     return tagged(request, data, "application/json")
 
 
@@ -140,16 +139,11 @@ def series(request: Request, query: Annotated[SeriesQuery, Query()]) -> Response
     """
     services = services_of(request)
     query.checked(services.today)
-    metric = METRICS.get(query.metric)
-    if metric is None:
-        words = f"{query.metric!r} is none of {', '.join(METRICS)}."
-        raise Problem("unknown-metric", words, known=list(METRICS))
-    by = None if query.by is None else _dimension(services, query.by)
+    metric = metric_named(query.metric)
+    by = None if query.by is None else dimension_named(services, query.by)
     if query.value and by is None:
-        words = "query.value: it needs `by`, the dimension it is a value of"
-        problem = {"part": "query.value", "reason": "it needs `by`"}
-        raise Problem("invalid-request", words, errors=[problem])
-    wanted, missing = _within(services, query.grain, query.first, query.last)
+        raise value_alone()
+    wanted, missing = periods_within(services, query.grain, query.first, query.last)
     found = services.reports.figures(wanted, metric.name, by or "", deadline_of(request))
     lines: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     for period, rows in found:
@@ -180,17 +174,12 @@ def models(request: Request, query: Annotated[ModelsQuery, Query()]) -> Response
     services = services_of(request)
     period = None
     if query.key is not None:
-        period = _period(services, query.grain, query.key)
+        period = period_named(services, query.grain, query.key)
     elif there := services.reports.periods(query.grain):
         period = there[-1]
     found = [] if period is None else orjson.loads(_document(services, period))["models"]
     answer = {"grain": query.grain, "key": period.key if period else None, "models": found}
     return json_answer(request, answer)
-
-
-def dimensions_of(services: Services) -> list[str]:
-    """The dimensions that reports have."""
-    return [*DIMENSIONS, *services.settings.dimensions]
 
 
 def _told(metric: Metric) -> dict[str, Any]:
@@ -201,59 +190,11 @@ def _days(period: Period) -> dict[str, Any]:
     return {"key": period.key, "from": period.first, "to": period.last}
 
 
-def _dimension(services: Services, name: str) -> str:
-    known = dimensions_of(services)
-    if name not in known:
-        raise Problem("unknown-dimension", f"{name!r} is none of {', '.join(known)}.", known=known)
-    return name
-
-
-def _period(services: Services, grain: Grain, key: str) -> Period:
-    try:
-        period = parse_period(grain, key)
-    except PeriodInvalid as error:
-        raise Problem("invalid-period", f"{error}.") from error
-    if period.first > services.today:
-        words = f"{key} begins after today, {services.today}: nothing can be there yet."
-        raise Problem("future-date", words, today=services.today)
-    return period
-
-
 def _document(services: Services, period: Period) -> bytes:
     data = services.reports.document(period)
     if data is None:
-        coverage = services.reader.coverage(period.first, period.last).as_dict()
-        gaps = coverage["days_missing"]
-        words = (
-            f"The lake lacks {gaps} of its days: backfill them, then the report."
-            if gaps
-            else "Its days are in the lake: backfill the report."
-        )
-        words = f"There is no {period.grain} report of {period.key}. {words}"
-        raise Problem("no-report", words, coverage=coverage)
+        raise no_report(services, period)
     return data
-
-
-def _within(
-    services: Services, grain: Grain, first: date | None, last: date | None
-) -> tuple[list[Period], list[str]]:
-    """The periods of a range that have reports, in order, and the keys of the newest that do not.
-
-    A period belongs to the range if one of its days does.
-    """
-    there = services.reports.periods(grain)
-    coverage = services.reader.coverage(first, last)
-    wanted = [
-        period
-        for period in there
-        if (first is None or period.last >= first) and (last is None or period.first <= last)
-    ]
-    begin, end = coverage.first, coverage.last
-    if begin is None or end is None or end < begin:
-        return wanted, []
-    expected = set(periods_between(grain, begin, end)) - set(wanted)
-    missing = sorted(expected - {period_of(grain, services.today)}, reverse=True)
-    return wanted, [period.key for period in missing[:_MOST_MISSING]]
 
 
 def _entry(services: Services, period: Period) -> dict[str, Any]:
