@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import orjson
 from fastapi import Request
@@ -10,6 +11,11 @@ from starlette.responses import Response
 
 from conversation_analytics.storage.encoding import digest
 
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+"""What a report's page may do: look as its own style says."""
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
@@ -18,12 +24,15 @@ def json_answer(request: Request, value: Any) -> Response:
     return tagged(request, orjson.dumps(value, default=str, option=_OPTIONS), "application/json")
 
 
-def tagged(request: Request, data: bytes, media_type: str) -> Response:
-    """Bytes with their ETag, or that the client has them."""
+def tagged(
+    request: Request, data: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Bytes with their ETag, or that the client has them, whose copy then gets these headers."""
     tag = f'"{digest(data)}"'
+    told = {"ETag": tag, **(headers or {})}
     if _has(request.headers.get("if-none-match", ""), tag):
-        return Response(None, 304, headers={"ETag": tag})
-    return Response(data, headers={"ETag": tag}, media_type=media_type)
+        return Response(None, 304, headers=told)
+    return Response(data, headers=told, media_type=media_type)
 
 
 def _has(known: str, tag: str) -> bool:

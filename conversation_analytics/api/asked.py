@@ -74,17 +74,28 @@ def period_named(services: Services, grain: Grain, key: str) -> Period:
     return period
 
 
-def no_report(services: Services, period: Period) -> Problem:
-    """That a period has no report, and what it takes to make one."""
-    coverage = services.reader.coverage(period.first, period.last).as_dict()
-    gaps = coverage["days_missing"]
-    words = (
-        f"The lake lacks {gaps} of its days: backfill them, then the report."
-        if gaps
-        else "Its days are in the lake: backfill the report."
-    )
-    words = f"There is no {period.grain} report of {period.key}. {words}"
-    return Problem("no-report", words, coverage=coverage)
+def document_of(services: Services, period: Period) -> bytes:
+    """The report of a period, as in `report.json`.
+
+    Raises:
+        Problem: there is none, or it is damaged.
+    """
+    data = services.reports.document(period)
+    if data is None:
+        raise _no_report(services, period)
+    return data
+
+
+def page_of(services: Services, period: Period) -> bytes:
+    """The page of a period's report.
+
+    Raises:
+        Problem: there is none, or it is damaged.
+    """
+    data = services.reports.page(period)
+    if data is None:
+        raise _no_report(services, period)
+    return data
 
 
 def periods_within(
@@ -110,3 +121,16 @@ def periods_within(
     expected = set(periods_between(grain, begin, end)) - set(wanted)
     missing = sorted(expected - {period_of(grain, services.today)}, reverse=True)
     return wanted, [period.key for period in missing[:_MOST_MISSING]]
+
+
+def _no_report(services: Services, period: Period) -> Problem:
+    """That a period has no report, and what it takes to make one."""
+    coverage = services.reader.coverage(period.first, period.last).as_dict()
+    gaps = coverage["days_missing"]
+    words = (
+        f"The lake lacks {gaps} of its days: backfill them, then the report."
+        if gaps
+        else "Its days are in the lake: backfill the report."
+    )
+    words = f"There is no {period.grain} report of {period.key}. {words}"
+    return Problem("no-report", words, coverage=coverage)

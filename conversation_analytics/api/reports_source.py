@@ -21,6 +21,7 @@ from conversation_analytics.api.memory import Recent
 from conversation_analytics.api.reader import LakeReader, readable
 from conversation_analytics.api.rows import Row
 from conversation_analytics.periods import GRAINS, Grain, Period, period_of
+from conversation_analytics.reports.published import read_page
 from conversation_analytics.schemas.reports import FIGURES
 from conversation_analytics.storage.encoding import digest
 from conversation_analytics.storage.layout import REPORT_FILE, REPORT_UNITS
@@ -95,6 +96,11 @@ class ReportsSource:
             unit = REPORT_UNITS[period.grain]
             found = self._lake.read_document(unit, period.first, REPORT_FILE)
             return None if found is None else found[1]
+
+    def page(self, period: Period) -> bytes | None:
+        """A report's `report.html`; null if there is none."""
+        with readable(period):
+            return read_page(self._lake, period)
 
     def manifest(self, period: Period) -> Manifest | None:
         """What a report says of itself; null if there is none."""

@@ -24,6 +24,7 @@ NEEDS = {
     "/api/v1/reports": Scope.REPORTS,
     "/api/v1/reports/compare": Scope.REPORTS,
     "/api/v1/reports/{grain}/{key}": Scope.REPORTS,
+    "/api/v1/reports/{grain}/{key}/page": Scope.REPORTS,
     "/api/v1/series": Scope.REPORTS,
     "/api/v1/models": Scope.REPORTS,
     "/api/v1/users": Scope.CONVERSATIONS,

@@ -71,6 +71,7 @@ def test_names_of_figures_are_known_or_refused(api: Api, text: str) -> None:
         f"/exports/figures?grain={key}": {"invalid-request"},
         f"/reports/daily/{key}": {"invalid-period", "invalid-request", "not-found"},
         f"/reports/{key}/2024-01-02": {"invalid-request", "not-found"},
+        f"/reports/daily/{key}/page": {"invalid-period", "invalid-request", "not-found"},
         f"/reports?before={key}": {"invalid-period"},
         f"/reports/compare?key={key}": {"invalid-period"},
         f"/models?key={key}": {"invalid-period"},
@@ -174,17 +175,24 @@ def test_a_file_that_does_not_fit_its_manifest_is_told(own_lake: Settings, tmp_p
         assert api.get("/conversations/c-03-0").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["_manifest.json", "report.json", "figures.parquet"])
+@pytest.mark.parametrize(
+    "name", ["_manifest.json", "report.json", "report.html", "figures.parquet"]
+)
 def test_a_damaged_report_is_told(own_lake: Settings, tmp_path: Path, name: str) -> None:
     lake = open_lake(own_lake)
     lake.store.put(f"analytics_reports/daily/2024-01-02/{name}", b"{")
     with api_over(own_lake, tmp_path) as api:
-        if name != "figures.parquet":
-            answer = api.get("/reports/daily/2024-01-02")
-            assert kind(answer) == "damaged-report"
-            assert answer.json()["key"] == "2024-01-02"
-        if name != "report.json":
-            assert kind(api.get("/series?metric=messages")) == "damaged-report"
+        for path, file in {
+            "/reports/daily/2024-01-02": "report.json",
+            "/reports/daily/2024-01-02/page": "report.html",
+            "/series?metric=messages": "figures.parquet",
+        }.items():
+            answer = api.get(path)
+            if name in {file, "_manifest.json"}:
+                assert kind(answer) == "damaged-report"
+                assert answer.json()["key"] == "2024-01-02"
+            else:
+                assert answer.status_code == 200
         assert api.get("/reports/daily/2024-01-03").status_code == 200
 
 

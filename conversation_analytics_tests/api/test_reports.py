@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from conversation_analytics.periods import Grain, parse_period
+from conversation_analytics.reports.published import read_page
 from conversation_analytics.schemas.metrics import METRICS
 from conversation_analytics.settings import Settings
+from conversation_analytics.storage.lake import open_lake
 from conversation_analytics_tests.api.lake import A_DAY, Api, api_over
 from conversation_analytics_tests.api.test_bad_input import kind
 
@@ -47,6 +50,34 @@ def test_a_report_is_the_one_in_the_lake(api: Api, lake_settings: Settings) -> N
     assert document(api, "2024-01-02")["metrics"]["conversations"] == A_DAY
     again = api.get("/reports/daily/2024-01-02", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize(("grain", "key"), [("daily", "2024-01-02"), ("weekly", "2024-W01")])
+def test_a_page_is_the_one_in_the_lake(
+    api: Api, lake_settings: Settings, grain: Grain, key: str
+) -> None:
+    answer = api.get(f"/reports/{grain}/{key}/page", scope="read:reports")
+    assert answer.content == read_page(open_lake(lake_settings), parse_period(grain, key))
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_page_may_have_its_own_style_and_nothing_else(api: Api) -> None:
+    policy = api.get("/reports/daily/2024-01-02/page").headers["content-security-policy"]
+    assert dict(one.split(" ", 1) for one in policy.split("; ")) == {
+        "style-src": "'unsafe-inline'",
+        **dict.fromkeys(("default-src", "form-action", "base-uri", "frame-ancestors"), "'none'"),
+    }
+
+
+def test_a_page_that_did_not_change_is_not_sent_again_and_keeps_its_style(api: Api) -> None:
+    first = api.get("/reports/daily/2024-01-02/page")
+    again = api.get(
+        "/reports/daily/2024-01-02/page", headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+    # Browsers put the headers of a 304 in the place of those they have.
+    name = "content-security-policy"
+    assert again.headers[name] == first.headers[name]
 
 
 def test_reports_are_listed_the_newest_first_with_those_missing(api: Api) -> None:
@@ -167,10 +198,12 @@ def test_what_does_not_exist_is_a_problem_of_its_kind(api: Api, path: str, probl
     assert kind(api.get(path)) == problem
 
 
-def test_a_report_that_is_missing_tells_what_it_needs(api: Api) -> None:
-    there = api.get("/reports/daily/2024-01-05").json()
+@pytest.mark.parametrize("page", ["", "/page"])
+def test_a_report_that_is_missing_tells_what_it_needs(api: Api, page: str) -> None:
+    there = api.get(f"/reports/daily/2024-01-05{page}").json()
     assert "backfill the report" in there["detail"]
-    gone = api.get("/reports/daily/2024-01-04").json()
+    gone = api.get(f"/reports/daily/2024-01-04{page}").json()
+    assert there["type"] == gone["type"] == "urn:conversation-analytics:problem:no-report"
     assert "lacks 1 of its days" in gone["detail"]
     assert gone["coverage"]["missing"] == [{"from": "2024-01-04", "to": "2024-01-04"}]
 

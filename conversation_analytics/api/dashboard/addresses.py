@@ -57,6 +57,11 @@ def user(id_: str) -> str:
     return f"{USERS}/{quote(id_, safe='')}"
 
 
+def report_page(period: Period) -> str:
+    """The page of a period's report, as it is in the lake."""
+    return f"{HOME}/reports/{period.grain}/{period.key}.html"
+
+
 @dataclass(frozen=True)
 class Trail:
     """From figures of a period to its conversations.

@@ -11,6 +11,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope as Connection
 
+from conversation_analytics.api.answers import PAGE_POLICY
 from conversation_analytics.api.dashboard import addresses, words
 from conversation_analytics.api.dashboard.addresses import HOME, SIGN_IN, address
 from conversation_analytics.api.keys import KeyEntry, Scope
@@ -41,6 +42,7 @@ _AT_HAND: Final = {
     "address": address,
     "to_conversation": addresses.conversation,
     "to_user": addresses.user,
+    "to_report_page": addresses.report_page,
     "HOME": HOME,
     "SIGN_IN": SIGN_IN,
     "SIGN_OUT": addresses.SIGN_OUT,
@@ -99,6 +101,12 @@ def page(
         context: what the template is given.
     """
     return _answer(request.scope, template, status=status, period=period, **context)
+
+
+def of_report(data: bytes) -> Response:
+    """The page of a report, which has its style in itself."""
+    headers = {**_HEADERS, "Content-Security-Policy": PAGE_POLICY}
+    return HTMLResponse(data, headers=headers)
 
 
 def refusal(problem: Problem, scope: Connection) -> Response:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from conversation_analytics.api.access import key_of
+from conversation_analytics.api.asked import page_of, period_named
 from conversation_analytics.api.dashboard import growth, pages, slices, spreads
 from conversation_analytics.api.dashboard.addresses import HOME
 from conversation_analytics.api.dashboard.cards import Card, cards
@@ -17,9 +18,9 @@ from conversation_analytics.api.dashboard.routing import dashboard_of, page_rout
 from conversation_analytics.api.dashboard.shelf import Choice
 from conversation_analytics.api.dashboard.why import Why, why
 from conversation_analytics.api.keys import Scope
-from conversation_analytics.api.parameters import ConversationQuery
+from conversation_analytics.api.parameters import ConversationQuery, Nothing
 from conversation_analytics.api.services import deadline_of, services_of
-from conversation_analytics.periods import GRAINS, Period
+from conversation_analytics.periods import GRAINS, Grain, Period
 from conversation_analytics.reports.page import breakdowns, changes, figures, health
 from conversation_analytics.reports.page.render import PLURALS
 from conversation_analytics.schemas.metrics import METRICS
@@ -146,6 +147,18 @@ def models(request: Request, query: Annotated[PeriodQuery, Query()]) -> Response
         figures=[one for one in found if one.metric.name in names],
         past=panels(choice, "cost", "latency_p95_ms", "error_rate"),
     )
+
+
+@router.get("/reports/{grain}/{key}.html")
+def report_page(
+    request: Request,
+    grain: Grain,
+    key: Annotated[str, Path(max_length=40)],
+    _: Annotated[Nothing, Query()],
+) -> Response:
+    """A report as one page to print or send, as it is in the lake."""
+    services = services_of(request)
+    return pages.of_report(page_of(services, period_named(services, grain, key)))
 
 
 def _page(

@@ -10,12 +10,13 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from conversation_analytics.api.access import scoped_router
-from conversation_analytics.api.answers import json_answer, tagged
+from conversation_analytics.api.answers import PAGE_POLICY, json_answer, tagged
 from conversation_analytics.api.asked import (
     dimension_named,
     dimensions_of,
+    document_of,
     metric_named,
-    no_report,
+    page_of,
     period_named,
     periods_within,
     value_alone,
@@ -106,7 +107,7 @@ def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Respon
     before = (
         now.previous() if query.other is None else period_named(services, query.grain, query.other)
     )
-    new, old = (orjson.loads(_document(services, period)) for period in (now, before))
+    new, old = (orjson.loads(document_of(services, period)) for period in (now, before))
     answer = {
         "grain": query.grain,
         "now": _days(now),
@@ -127,8 +128,26 @@ def report(
 ) -> Response:
     """One report, as it is in the lake."""
     services = services_of(request)
-    data = _document(services, period_named(services, grain, key))
+    data = document_of(services, period_named(services, grain, key))
     return tagged(request, data, "application/json")
+
+
+@router.get(
+    "/reports/{grain}/{key}/page",
+    name="report_page",
+    response_class=Response,
+    responses={200: {"description": "The page.", "content": {"text/html": {}}}},
+)
+def page(
+    request: Request,
+    grain: Grain,
+    key: Annotated[str, _REPORT],
+    _: Annotated[Nothing, Query()],
+) -> Response:
+    """One report as a page that needs no network and no script, as it is in the lake."""
+    services = services_of(request)
+    data = page_of(services, period_named(services, grain, key))
+    return tagged(request, data, "text/html", {"Content-Security-Policy": PAGE_POLICY})
 
 
 @router.get("/series", response_model=Series)
@@ -177,7 +196,7 @@ def models(request: Request, query: Annotated[ModelsQuery, Query()]) -> Response
         period = period_named(services, query.grain, query.key)
     elif there := services.reports.periods(query.grain):
         period = there[-1]
-    found = [] if period is None else orjson.loads(_document(services, period))["models"]
+    found = [] if period is None else orjson.loads(document_of(services, period))["models"]
     answer = {"grain": query.grain, "key": period.key if period else None, "models": found}
     return json_answer(request, answer)
 
@@ -188,13 +207,6 @@ def _told(metric: Metric) -> dict[str, Any]:
 
 def _days(period: Period) -> dict[str, Any]:
     return {"key": period.key, "from": period.first, "to": period.last}
-
-
-def _document(services: Services, period: Period) -> bytes:
-    data = services.reports.document(period)
-    if data is None:
-        raise no_report(services, period)
-    return data
 
 
 def _entry(services: Services, period: Period) -> dict[str, Any]:

@@ -172,6 +172,20 @@ def test_three_angry_conversations_in_spanish_are_a_few_keys_away(browser: Remot
     become(browser, says(".thread", ANGRY))
 
 
+def test_the_page_to_print_or_send_opens_and_has_its_style(browser: Remote, at: str) -> None:
+    opened(browser, at + PAGES["overview"])
+    browser.execute("getLog", {"type": "browser"})  # what was said before
+    browser.find_element(By.LINK_TEXT, "Page to print or send").send_keys(Keys.ENTER)
+
+    become(browser, lambda _: browser.current_url == f"{at}/reports/weekly/2024-W02.html")
+    become(browser, says("h1", "Week 2, 8–14 January 2024"))
+    chip = "return getComputedStyle(document.querySelector('.chip')).borderRadius"
+    assert browser.execute_script(chip) not in ("", "0px")
+    placed = "return getComputedStyle(document.querySelector('.days li')).gridColumnStart"
+    assert browser.execute_script(placed) == "1"
+    assert browser.execute("getLog", {"type": "browser"})["value"] == []
+
+
 def test_paper_is_white_and_has_no_controls(browser: Remote, at: str) -> None:
     opened(browser, at + PAGES["topics"], scheme="dark", media="print")
 

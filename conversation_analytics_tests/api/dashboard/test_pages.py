@@ -10,7 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from conversation_analytics.api.answers import PAGE_POLICY
+from conversation_analytics.periods import parse_period
+from conversation_analytics.reports.published import read_page
 from conversation_analytics.settings import Settings, load_settings
+from conversation_analytics.storage.lake import open_lake
 from conversation_analytics_tests.api.dashboard.lake import (
     ANGRY,
     BILLING,
@@ -255,6 +259,9 @@ def _harm(words: str | None) -> bool:
         ("/conversations?cursor=x", 422, "The cursor is not one of this list"),
         ("/conversations/nobody", 404, "There is no such conversation"),
         ("/users/nobody", 404, "There is no such user"),
+        ("/reports/weekly/2024-W07.html", 404, "There is no such report"),
+        ("/reports/weekly/yesterday.html", 422, "The period is not one of this grain"),
+        ("/reports/hourly/2024-W02.html", 422, "The request has a part that is not allowed"),
         ("/users?page=0", 422, "The request has a part that is not allowed"),
         ("/nothing", 404, "There is nothing here"),
     ],
@@ -273,6 +280,19 @@ def test_another_method_is_refused_on_a_page(pages: httpx.Client) -> None:
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert "<h1>The method is not allowed here</h1>" in answer.text
+
+
+def test_the_page_of_the_period_shown_is_at_hand(pages: httpx.Client, shown: Settings) -> None:
+    (address,) = (to for to in links(read(pages, f"?{WEEK}")) if "/reports/" in to)
+    answer = pages.get(address)
+
+    week = parse_period("weekly", "2024-W02")
+    assert answer.content == read_page(open_lake(shown), week)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == PAGE_POLICY
+    assert answer.headers["cache-control"] == "private, no-store"
+    # The page tells of all conversations, not of one value's.
+    assert not [to for to in links(read(pages, f"?{WEEK}&only=topic:billing")) if "/reports/" in to]
 
 
 @pytest.fixture
@@ -297,6 +317,10 @@ def test_a_damaged_report_is_told_and_the_others_are_shown(shown: Settings, tmp_
     with dashboard(shown.model_copy(update={"parquet_base_dir": folder})) as client:
         assert heading(read(client, f"?{WEEK}", 503)) == "A report in the lake is damaged"
         assert "9 conversations" in heading(read(client, "?grain=weekly&period=2024-W01"))
+        page = folder / "analytics_reports/weekly/2024-W01/report.html"
+        page.write_bytes(page.read_bytes()[:-100])
+        torn = read(client, "/reports/weekly/2024-W01.html", 503)
+        assert heading(torn) == "A report in the lake is damaged"
 
 
 def test_users_are_in_the_order_that_is_asked_for(pages: httpx.Client) -> None:

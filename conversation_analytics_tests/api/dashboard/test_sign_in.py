@@ -26,12 +26,17 @@ NEEDS = {
     "/dashboard/sentiment": Scope.REPORTS,
     "/dashboard/models": Scope.REPORTS,
     "/dashboard/data": Scope.REPORTS,
+    "/dashboard/reports/{grain}/{key}.html": Scope.REPORTS,
     "/dashboard/users": Scope.CONVERSATIONS,
     "/dashboard/users/{user_id:path}": Scope.CONVERSATIONS,
     "/dashboard/conversations": Scope.CONVERSATIONS,
     "/dashboard/conversations/{conversation_id:path}": Scope.CONVERSATIONS,
 }
-PLACES = {"{user_id:path}": "u1", "{conversation_id:path}": "thai"}
+PLACES = {
+    "{user_id:path}": "u1",
+    "{conversation_id:path}": "thai",
+    "{grain}/{key}": "weekly/2024-W02",
+}
 
 
 @pytest.fixture(scope="module")
