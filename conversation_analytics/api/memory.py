@@ -54,7 +54,8 @@ class Memory:
 class Recent(Generic[Value]):
     """A value that is read again, by one thread, when it is older than some seconds.
 
-    Meanwhile the others have the old one.
+    Meanwhile the others have the old one. If there is none yet they wait, and what goes wrong then
+    goes wrong for all of them.
 
     Args:
         read: reads it.
@@ -65,18 +66,24 @@ class Recent(Generic[Value]):
         self._read = read
         self._seconds = seconds
         self._found: tuple[float, Value] | None = None
+        self._failure: Exception | None = None
         self._lock = threading.Lock()
 
     def get(self) -> Value:
         """The value."""
-        found = self._found
+        found, failure = self._found, self._failure
         if found is not None and time.monotonic() < found[0]:
             return found[1]
         if not self._lock.acquire(blocking=found is None) and found is not None:
             return found[1]
         try:
             if self._found is None or time.monotonic() >= self._found[0]:
+                if self._failure is not None and self._failure is not failure:
+                    raise self._failure
                 self._found = (time.monotonic() + self._seconds, self._read())
             return self._found[1]
+        except Exception as error:
+            self._failure = error
+            raise
         finally:
             self._lock.release()

@@ -67,7 +67,7 @@ class LakeReader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.lake = open_lake(settings)
+        self.lake = open_lake(settings, within=settings.api_timeout)
         self._calendar = settings.calendar
         self.memory = Memory(settings.api_cache_mb * 1_000_000)
         self._days = Recent(lambda: self.lake.days(CONVERSATIONS_UNIT), _LIST_SECONDS)

@@ -130,10 +130,15 @@ class ReportsSource:
             The periods that have reports, each with its rows: value, currency, figure, users.
         """
         if not all(map(self._is_fresh, periods)):
-            with self._looking, ThreadPoolExecutor(self._lake.io_threads) as pool:
+            if not self._looking.acquire(timeout=deadline.left):
+                raise deadline.missed()
+            try:
                 # Again: another request may have looked while this one waited for its turn.
                 behind = [period for period in periods if not self._is_fresh(period)]
-                list(pool.map(self._look, behind))
+                with ThreadPoolExecutor(self._lake.io_threads) as pool:
+                    list(pool.map(self._look, behind))
+            finally:
+                self._looking.release()
         found = []
         for period in periods:
             deadline.check()

@@ -36,7 +36,8 @@ class Services:
         self.users = Users(self.reader, self.database)
         self.mongo = MongoLookup(settings)
         self.ledger: Recent[LakeState] = Recent(
-            lambda: lake_state(settings, None, None, settle=False), _LEDGER_SECONDS
+            lambda: lake_state(settings, self.reader.lake, None, None, settle=False),
+            _LEDGER_SECONDS,
         )
 
     @property

@@ -33,11 +33,12 @@ def status(
 
     Exit status 1 if anything is.
     """
+    from conversation_analytics.storage.lake import open_lake
     from conversation_analytics.sync.day_states import lake_state, totals
 
     settings = read_settings()
     begin, end = day_option("--from", first), day_option("--to", last)
-    found = lake_state(settings, begin, end)
+    found = lake_state(settings, open_lake(settings), begin, end)
     url, states, problems = found.url, found.days, found.problems()
     if as_json:
         show_json(

@@ -353,17 +353,31 @@ def _entry(table: EncodedTable, files: dict[str, bytes]) -> TableEntry:
     )
 
 
-def open_store(settings: Settings) -> ObjectStore:
-    """The object store the settings name: S3 when enabled, else the local folder."""
+def open_store(settings: Settings, *, within: float | None = None) -> ObjectStore:
+    """The object store the settings name: S3 when enabled, else the local folder.
+
+    Args:
+        settings: the settings.
+        within: for who answers requests, seconds after which an S3 that does not answer is given
+            up; null to retry as often as the settings say.
+    """
     if settings.s3_enabled:
-        return S3Store(S3Access.of(settings), settings.s3_bucket or "", settings.s3_prefix)
+        access = S3Access.of(settings)
+        if within is not None:
+            access = access.within(within, at_once=settings.api_max_requests)
+        return S3Store(access, settings.s3_bucket or "", settings.s3_prefix)
     return LocalStore(settings.parquet_base_dir)
 
 
-def open_lake(settings: Settings) -> Lake:
-    """The lake the settings name. No I/O happens until it is used."""
+def open_lake(settings: Settings, *, within: float | None = None) -> Lake:
+    """The lake the settings name. No I/O happens until it is used.
+
+    Args:
+        settings: the settings.
+        within: see `open_store`.
+    """
     return Lake(
-        open_store(settings),
+        open_store(settings, within=within),
         Layout(settings.parquet_partition_by),
         ParquetOptions.of(settings),
         io_threads=settings.io_threads,

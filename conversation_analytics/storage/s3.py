@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,7 @@ class S3Access:
         secret_key: its secret.
         max_attempts: how often a request is sent at most.
         connections: connections kept open.
+        timeout: seconds that a connection, or the next part of an answer, is waited for.
     """
 
     region: str | None = None
@@ -50,6 +51,7 @@ class S3Access:
     secret_key: str | None = field(default=None, repr=False)
     max_attempts: int = 5
     connections: int = 8
+    timeout: float = 60
 
     @classmethod
     def of(cls, settings: Settings) -> S3Access:
@@ -62,6 +64,21 @@ class S3Access:
             secret.get_secret_value() if secret else None,
             settings.max_retries + 1,
             settings.io_threads,
+        )
+
+    def within(self, seconds: float, *, at_once: int) -> S3Access:
+        """The same for who answers others, and so cannot wait.
+
+        Args:
+            seconds: after which a server that does not answer is given up.
+            at_once: how many are answered at once, each with a connection of its own.
+        """
+        attempts = min(self.max_attempts, 2)
+        return replace(
+            self,
+            max_attempts=attempts,
+            connections=max(self.connections, at_once),
+            timeout=seconds / attempts,
         )
 
     def client(self) -> Any:
@@ -80,6 +97,8 @@ class S3Access:
             config=Config(
                 retries={"total_max_attempts": self.max_attempts, "mode": "standard"},
                 max_pool_connections=self.connections,
+                connect_timeout=self.timeout,
+                read_timeout=self.timeout,
                 request_checksum_calculation=checksums,
                 response_checksum_validation=checksums,
             ),

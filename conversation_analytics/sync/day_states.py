@@ -18,7 +18,7 @@ from conversation_analytics.storage.freshness import (
     mongo_records,
 )
 from conversation_analytics.storage.identity import LakeIdentity, ensure_identity, read_identity
-from conversation_analytics.storage.lake import Lake, open_lake
+from conversation_analytics.storage.lake import Lake
 from conversation_analytics.storage.layout import (
     ALL_DAYS,
     CONVERSATIONS_UNIT,
@@ -111,12 +111,18 @@ class _Open:
 
 
 def lake_state(
-    settings: Settings, first: date | None, last: date | None, *, settle: bool = True
+    settings: Settings,
+    lake: Lake,
+    first: date | None,
+    last: date | None,
+    *,
+    settle: bool = True,
 ) -> LakeState:
     """The states of the lake's days from `first` to `last`.
 
     Args:
         settings: the settings.
+        lake: their lake.
         first: first day, null for the first there is.
         last: last day, null for the last there is.
         settle: whether tokens of days that are up to date are removed on the way.
@@ -125,7 +131,6 @@ def lake_state(
         StorageError: the lake or MongoDB cannot be read.
         LakeMismatch: the lake was made with other settings.
     """
-    lake = open_lake(settings)
     if read_identity(lake.store) is not None:
         _same_meaning(settings, lake)
     records = mongo_records(settings)
