@@ -53,14 +53,6 @@ class Content:
     shortcomings: str
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """What happened in a period, its values pooled, and its figures."""
-
-    facts: Facts
-    figures: pa.Table
-
-
 class Contents:
     """The contents of reports, in order of their periods; what two have in common is kept.
 
@@ -74,7 +66,7 @@ class Contents:
         self._states = states
         self._now = now
         self._confusions = confusions
-        self._measures: OrderedDict[Period, _Measured] = OrderedDict()
+        self._facts: OrderedDict[Period, Facts] = OrderedDict()
         self._wholes: OrderedDict[Period, Document] = OrderedDict()
         self._history: OrderedDict[Period, Document | None] = OrderedDict()
 
@@ -86,10 +78,12 @@ class Contents:
             TornDay: the write of a day was cut off half-way.
         """
         before = period.previous()
-        earlier = self._measured(before) if self._has_days(before) else None
-        now = self._measured(period)
-        performance = model_performance(now.figures)
-        why = as_document(changes(now.facts, earlier.facts)) if earlier else {}
+        earlier = self._facts_of(before) if self._has_days(before) else None
+        now = self._facts_of(period)
+        figures = measure(now)
+        self._remember(self._wholes, period, whole(figures))
+        performance = model_performance(figures)
+        why = as_document(changes(now, earlier)) if earlier else {}
         document: Document = {
             "grain": period.grain,
             "key": period.key,
@@ -99,23 +93,23 @@ class Contents:
             "generated_at": self._now.isoformat(),
             **self._days(period),
             "metrics": self._wholes[period],
-            "breakdowns": breakdowns(now.figures, now.facts.dimensions),
+            "breakdowns": breakdowns(figures, now.dimensions),
             "comparisons": {
                 "previous": self._compared(before),
                 "same_weekday": self._compared(period.same_weekday()),
             },
             "why": why,
-            "corrected": self._corrected(now.figures, period),
+            "corrected": self._corrected(figures, period),
             "models": models(performance),
             "retention": retention(
-                now.facts, self._states.first_days, self._states.settings.min_users_per_cell
+                now, self._states.first_days, self._states.settings.min_users_per_cell
             ),
             "quarantined": self._states.catalogue.quarantined(period.days),
             "min_users_per_cell": self._states.settings.min_users_per_cell,
         }
         document["summary"] = sentences(document)
         present = [day for day in period.days if day in self._states.catalogue.present]
-        return Content(now.figures, performance, document, present, _shortcomings(document))
+        return Content(figures, performance, document, present, _shortcomings(document))
 
     def page(self, document: Document, period: Period) -> str:
         """The page of a report, with the periods before it."""
@@ -128,17 +122,16 @@ class Contents:
         self._remember(self._history, period, document)
         return render(document, past[::-1], METRICS)
 
-    def _measured(self, period: Period) -> _Measured:
-        if period in self._measures:
-            self._measures.move_to_end(period)
-            return self._measures[period]
-        if len(self._measures) == _KEPT:
-            self._measures.popitem(last=False)
+    def _facts_of(self, period: Period) -> Facts:
+        """What happened in a period, what few users have being pooled."""
+        if period in self._facts:
+            self._facts.move_to_end(period)
+            return self._facts[period]
+        if len(self._facts) == _KEPT:
+            self._facts.popitem(last=False)
         facts = self._states.facts(period)
         pooled = pool(facts.cells(), self._states.settings.min_users_per_cell)
-        facts = facts.labelled(labels_in(pooled, period.grain))
-        found = self._measures[period] = _Measured(facts, measure(facts))
-        self._remember(self._wholes, period, whole(found.figures))
+        found = self._facts[period] = facts.labelled(labels_in(pooled, period.grain))
         return found
 
     def _compared(self, period: Period | None) -> Document | None:
@@ -146,7 +139,7 @@ class Contents:
         if period is None or not self._has_days(period):
             return None
         if period not in self._wholes:
-            self._measured(period)
+            self._remember(self._wholes, period, whole(measure(self._facts_of(period), ())))
         return {"key": period.key, "metrics": self._wholes[period]}
 
     def _published(self, period: Period) -> Document | None:

@@ -21,20 +21,24 @@ _AT_ONCE: Final = 2**20  # rows × dimensions: of a month less memory, of a day 
 _METRICS: Final = [METRICS[name] for name in sorted(METRICS)]
 
 
-def measure(facts: Facts) -> pa.Table:
+def measure(facts: Facts, dimensions: Sequence[str] | None = None) -> pa.Table:
     """Every metric of a period.
 
     Where a cell has no rows of a metric's relation, what counts is 0, and other metrics are null;
     of money there is a row for each currency that there is.
+
+    Args:
+        facts: what happened in the period.
+        dimensions: of whose values the metrics are told, besides those of the whole; null for all.
 
     Returns:
         A table of `schemas.reports.FIGURES`, in file order.
     """
     rows = max(len(facts.relations[relation]) for relation in MADE_OF)
     step = max(1, _AT_ONCE // max(1, rows))
-    dimensions = ["", *sorted(facts.dimensions)]
-    some = (dimensions[first : first + step] for first in range(0, len(dimensions), step))
-    return pa.concat_tables(_Cells(facts, names).figures() for names in some)
+    names = ["", *sorted(facts.dimensions if dimensions is None else dimensions)]
+    some = (names[first : first + step] for first in range(0, len(names), step))
+    return pa.concat_tables(_Cells(facts, own).figures() for own in some)
 
 
 def model_performance(figures: pa.Table) -> pa.Table:
