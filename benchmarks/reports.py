@@ -24,6 +24,7 @@ from conversation_analytics.reports.reading import FIRST_ACTIVE, States, first_d
 from conversation_analytics.reports.user_states import read_users, refreshed_users
 from conversation_analytics.storage.days import Request
 from conversation_analytics.storage.lake import open_lake
+from conversation_analytics.storage.layout import REPORT_UNITS
 
 _MIB_LIMIT = 1024
 _MILLISECONDS_LIMIT = 100
@@ -57,7 +58,10 @@ def run(*, quick: bool) -> Report:
             seconds=900,
         )
         told = {messages_told(folder, dates), *(one.result for one in found["bare SQL"])}
-        each = measured(several_reports, folder, dates[-_SEVERAL - 2 : -1])
+        each, alone = (
+            measured(work, folder, dates[-_SEVERAL - 2 : -1])
+            for work in (several_reports, reports_alone)
+        )
         wider = [measured(reports_of, folder, grain, dates) for grain in ("weekly", "monthly")]
     if len(told) > 1:
         raise RuntimeError(f"reports and SQL tell of different numbers of messages: {told}")
@@ -75,7 +79,7 @@ def run(*, quick: bool) -> Report:
                 bar=Bar(1.5, at_most=True),
             ),
             Figure(
-                "CPU of a day's report, page and files left out",
+                "CPU of a day's report after that of the day before, page and files left out",
                 each.result,
                 "ms",
                 bar=Bar(_MILLISECONDS_LIMIT, at_most=True),
@@ -90,6 +94,7 @@ def run(*, quick: bool) -> Report:
                 "all daily reports / their figures alone as bare SQL",
                 ratios(_cpu(reports), _cpu(found["figures alone"])),
             ),
+            Figure("CPU of a day's report by itself, the day before read too", alone.result, "ms"),
             Figure("CPU of all daily reports", _cpu(reports), "s"),
             Figure("CPU of all weekly reports", _cpu(wider[:1]), "s"),
             Figure("CPU of all monthly reports", _cpu(wider[1:]), "s"),
@@ -120,21 +125,37 @@ def messages_told(folder: Path, days: Sequence[date]) -> float:
     return float(sum(one["metrics"]["messages"] for one in found if one))
 
 
-def several_reports(folder: Path, days: Sequence[date]) -> list[float]:
-    """Milliseconds of CPU for what each report says but the first ones, from the states."""
+def several_reports(folder: Path, days: Sequence[date], *, alone: bool = False) -> list[float]:
+    """Milliseconds of CPU for what each report says but the first ones, from the states.
+
+    Args:
+        folder: the lake.
+        days: the days, in order.
+        alone: whether each is made as by a run of its own, as every night, that has to read the
+            day before too.
+    """
     settings = settings_for(parquet_base_dir=folder)
     lake = open_lake(settings)
     users = read_users(lake, FIRST_ACTIVE)
     if users is None:
         raise RuntimeError("the lake has no users")
     states = States(lake, settings, Catalogue.read(lake), first_days(users[1]))
+    current = {period_of("daily", day) for day in lake.days(REPORT_UNITS["daily"])}
+    contents = Contents(states, datetime.now(UTC), current=current)
     took = []
-    contents = Contents(states, datetime.now(UTC))
     for day in days:
+        if alone:
+            states.kept.clear()
+            contents = Contents(states, datetime.now(UTC), current=current)
         started = time.process_time()
         contents.of(period_of("daily", day))
         took.append(1000 * (time.process_time() - started))
     return took[2:]  # the first ones measure the days before them too
+
+
+def reports_alone(folder: Path, days: Sequence[date]) -> list[float]:
+    """The same, each made by itself."""
+    return several_reports(folder, days, alone=True)
 
 
 def _anew(made: Path, folder: Path, days: Sequence[date]) -> Callable[[], Usage]:

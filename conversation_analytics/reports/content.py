@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, TypeVar
@@ -60,12 +60,20 @@ class Contents:
         states: what they are made of.
         now: when they are made.
         confusions: how often labels are mistaken for each other, of the tasks that are corrected.
+        current: periods whose report in the lake says what one made now would.
     """
 
-    def __init__(self, states: States, now: datetime, confusions: Sequence[Confusion] = ()) -> None:
+    def __init__(
+        self,
+        states: States,
+        now: datetime,
+        confusions: Sequence[Confusion] = (),
+        current: Set[Period] = frozenset(),
+    ) -> None:
         self._states = states
         self._now = now
         self._confusions = confusions
+        self._current = current
         self._facts: OrderedDict[Period, Facts] = OrderedDict()
         self._wholes: OrderedDict[Period, Document] = OrderedDict()
         self._history: OrderedDict[Period, Document | None] = OrderedDict()
@@ -139,8 +147,16 @@ class Contents:
         if period is None or not self._has_days(period):
             return None
         if period not in self._wholes:
-            self._remember(self._wholes, period, whole(measure(self._facts_of(period), ())))
+            self._remember(self._wholes, period, self._whole(period))
         return {"key": period.key, "metrics": self._wholes[period]}
+
+    def _whole(self, period: Period) -> Document:
+        """The metrics of the whole of a period, as its report says or would say."""
+        published = self._published(period) if period in self._current else None
+        if published is None:
+            return whole(measure(self._facts_of(period), ()))
+        metrics: Document = published["metrics"]
+        return metrics
 
     def _published(self, period: Period) -> Document | None:
         if period not in self._history:

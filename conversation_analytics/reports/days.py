@@ -10,7 +10,7 @@ decides how it is told. Its version counts up when its figures change after its 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -84,28 +84,34 @@ class ReportDays:
         new = new_users(known)
         states = States(self._lake, self._settings, catalogue, known)
         confusions = [load_confusion(path) for path in self._settings.confusion_files]
-        contents = Contents(states, datetime.now(UTC), confusions)
         there = self._lake.manifests(self._unit, self._lake.days(self._unit))
         made = {period_of(self._grain, day): manifest for day, manifest in there.items()}
-        yield from self._items(contents, catalogue, new, made)
+        decided = {
+            period: (self._inputs(catalogue, period), self._versions(new, period))
+            for period in sorted({*self._asked, *made})
+        }
+        current = {
+            period
+            for period, done in made.items()
+            if (done.inputs, done.versions) == decided[period]
+        }
+        contents = Contents(states, datetime.now(UTC), confusions, current)
+        yield from self._items(contents, decided, made, current)
 
     def _items(
         self,
         contents: Contents,
-        catalogue: Catalogue,
-        new: Mapping[date, str],
+        decided: Mapping[Period, tuple[dict[str, str], dict[str, str]]],
         made: Mapping[Period, Manifest],
+        current: Set[Period],
     ) -> Iterator[DayItem]:
-        for period in sorted({*self._asked, *made}):
-            inputs = self._inputs(catalogue, period)
-            versions = self._versions(new, period)
+        for period, (inputs, versions) in decided.items():
             done = made.get(period)
-            current = done and done.inputs == inputs and done.versions == versions
             if period in self._asked:
-                if done and current and done.request == self._request.id:
+                if done and period in current and done.request == self._request.id:
                     yield KeptDay(self._unit.name, period.first, done)
                     continue
-            elif current:
+            elif period in current:
                 continue
             try:
                 yield self._prepared(contents, period, inputs, versions, done)

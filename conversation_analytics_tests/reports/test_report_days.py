@@ -55,6 +55,17 @@ def test_conversations_count_where_they_start_and_messages_where_they_are_made(
     assert [one["new_users"] for one in found] == [1, 1, 0]
 
 
+def test_reports_made_one_by_one_say_what_those_made_together_do(lake: ReportedLake) -> None:
+    """By itself a report is compared with what those before it say, without measuring them."""
+    days = (MONDAY, TUESDAY, WEDNESDAY)
+    together = [lake.read(day) for day in days]
+    for day in days:
+        assert lake.report(day)[day].outcome == "committed"
+    one_by_one = [lake.read(day) for day in days]
+    for one, other in zip(together, one_by_one, strict=True):
+        assert {**one, "generated_at": None} == {**other, "generated_at": None}
+
+
 def test_a_late_row_restates_the_report_of_every_day_it_counts_in_and_says_what_changed(
     lake: ReportedLake,
 ) -> None:
