@@ -23,6 +23,7 @@ def _day(value: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Values = Annotated[list[Text], Field(max_length=_MOST_VALUES)]
+Attribute = Annotated[str, StringConstraints(max_length=400, pattern="(?s)^[^=]+=.+$")]
 
 
 class Nothing(BaseModel):
@@ -76,6 +77,12 @@ class ConversationFilters(Range):
     channel: Values = _values("Channel.", "web")
     model: Values = _values("Model.", "gpt-4o")
     status: Values = _values("Status in the source.", "open")
+    attribute: Annotated[list[Attribute], Field(max_length=_MOST_VALUES)] = Field(
+        default_factory=list,
+        description="Attribute in the source, `name=value`. Several of a name: any of them. "
+        "`name=(none)`: those without.",
+        examples=[["segment=vip"]],
+    )
     escalated: bool | None = Field(None, description="Whether a human was asked for.")
     has_error: bool | None = Field(None, description="Whether a message has an error.")
     feedback: Literal["positive", "negative", "neutral", "none"] | None = Field(
@@ -87,6 +94,15 @@ class ConversationFilters(Range):
         description="Text in a message or the title, whatever its case.",
         examples=["invoice"],
     )
+
+    @property
+    def attributes(self) -> dict[str, list[str]]:
+        """The values that are wanted of each attribute."""
+        found: dict[str, list[str]] = {}
+        for one in self.attribute:
+            name, _, value = one.partition("=")
+            found.setdefault(name, []).append(value)
+        return found
 
     @property
     def fingerprint(self) -> str:

@@ -14,6 +14,7 @@ from conversation_analytics.api.database import Database
 from conversation_analytics.api.deadline import Deadline
 from conversation_analytics.api.parameters import ConversationFilters, ConversationQuery
 from conversation_analytics.api.reader import LakeReader
+from conversation_analytics.reports.relations import attribute, attribute_path
 from conversation_analytics.schemas import MESSAGES
 from conversation_analytics.storage.collections import CONVERSATION_DOCUMENTS
 from conversation_analytics.storage.layout import MESSAGES_UNIT
@@ -143,7 +144,8 @@ class Search:
             return None
         # DuckDB takes long over columns that it does not need: it finds places only.
         places = pa.array(range(conversations.num_rows), pa.int64())
-        tables = {"c": conversations.select(_COMPARED).append_column("place", places)}
+        compared = [*_COMPARED, "attributes"] if filters.attribute else _COMPARED
+        tables = {"c": conversations.select(compared).append_column("place", places)}
         conditions, values = conditions_of(filters)
         if filters.q is not None:
             messages = self._reader.table(MESSAGES_UNIT, MESSAGES.name, day)
@@ -175,6 +177,9 @@ def conditions_of(filters: ConversationFilters) -> tuple[list[str], list[object]
     if filters.topic:
         conditions.append(f"list_has_any(?::VARCHAR[], {_TOPICS})")
         values += [filters.topic, _NONE]
+    for name, wanted in filters.attributes.items():
+        conditions.append(f"list_contains(?::VARCHAR[], {attribute('?', 'c.')})")
+        values += [wanted, attribute_path(name)]
     if filters.escalated is not None:
         conditions.append("c.escalated = ?")
         values.append(filters.escalated)

@@ -158,6 +158,21 @@ def column_of(dimension: str, dimensions: Sequence[str]) -> str:
     return f"by_{dimensions.index(dimension)}"
 
 
+def attribute(path: str, conversation: str = "") -> str:
+    """A conversation's value of an attribute, in SQL.
+
+    Args:
+        path: `attribute_path`, in SQL.
+        conversation: the table's name and a dot, if there are several tables.
+    """
+    return f"coalesce(nullif({conversation}attributes ->> {path}, ''), '{NONE}')"
+
+
+def attribute_path(name: str) -> str:
+    """Where an attribute is: a JSON pointer (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def within(days: pa.ChunkedArray, period: Period) -> pa.ChunkedArray:
     """Which days are of a period."""
     first, last = pa.scalar(period.first, pa.date32()), pa.scalar(period.last, pa.date32())
@@ -237,8 +252,7 @@ def _attributes(described: pa.Table, names: Sequence[str]) -> dict[str, pa.Chunk
     """Each conversation's values of some attributes."""
     if not names:
         return {}
-    paths = [_quoted("/" + name.replace("~", "~0").replace("/", "~1")) for name in names]
-    values = [f"coalesce(nullif(attributes ->> '{path}', ''), '{NONE}')" for path in paths]
+    values = [attribute(f"'{_quoted(attribute_path(name))}'") for name in names]
     with computing(given=described) as db:
         told = db.execute(f"SELECT {', '.join(values)} FROM given").to_arrow_table()  # noqa: S608
     return dict(zip(names, told.columns, strict=True))

@@ -38,7 +38,7 @@ def build_lake(folder: Path) -> Pipeline:
 
     Each has the conversations c-<day>-<number>, an hour apart, each of four messages. Number 1
     asks for a human, 2 has an error, 3 is Thai, 4 looks like a formula, 5 lacks what may be
-    absent.
+    absent, 6 is of another segment.
     """
     pipeline = Pipeline(folder, categories=True, min_users_per_cell=1)
     conversations, messages = [], []
@@ -47,6 +47,7 @@ def build_lake(folder: Path) -> Pipeline:
             id_, hour = f"c-{day:%d}-{number}", f"{day}T{number + 8:02d}"
             odd = NULLS if number == 5 else {}
             odd = {"title": FORMULA, "channel": FORMULA} if number == 4 else odd
+            odd = {"segment": "new"} if number == 6 else odd
             given = {"user_id": f"u{number % 3}", "channel": ("web", "app")[number % 2]}
             conversations.append(conversation(id_, f"{hour}:00:00+00:00", **{**given, **odd}))
             texts = ["My invoice is wrong", "Sorry, I will look at it", "Thank you so much", "Bye"]

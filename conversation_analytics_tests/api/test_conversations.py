@@ -66,6 +66,12 @@ def numbers(ids: list[str]) -> set[int]:
         ({"model": "gpt-4o", "status": "open", "min_messages": 4}, set(range(8))),
         ({"min_messages": 5}, set()),
         ({"language": "th"}, {3}),
+        ({"attribute": "segment=new"}, {6}),
+        ({"attribute": ["segment=new", "segment=vip"]}, set(range(8))),
+        ({"attribute": ["segment=new", "plan=(none)"]}, {6}),
+        ({"attribute": ["segment=new", "plan=gold"]}, set()),
+        ({"attribute": "segment=' OR true --"}, set()),
+        ({"attribute": "segment"}, None),
     ],
 )
 def test_filters_must_all_hold(

@@ -82,7 +82,7 @@ class Trail:
             return ""
         days = {"from": self.period.first, "to": self.period.last} if self.period else {}
         wanted = _filter(*self.within) if self.within else {}
-        return "" if wanted is None else address(CONVERSATIONS, **days, **(wanted | filters))
+        return "" if wanted is None else address(CONVERSATIONS, **days, **_joined(wanted, filters))
 
     def value(self, dimension: str, value: str, **filters: Any) -> str:
         """Those of a value."""
@@ -90,22 +90,30 @@ class Trail:
 
     def both(self, *values: tuple[str, str], **filters: Any) -> str:
         """Those of a value of each of some dimensions."""
-        wanted: dict[str, str] = {}
+        wanted: dict[str, Any] = {}
         for dimension, value in values:
             found = _filter(dimension, value)
             if found is None:
                 return ""
-            wanted |= found
-        return self.all(**(wanted | filters))
+            wanted = _joined(wanted, found)
+        return self.all(**_joined(wanted, filters))
 
     def metric(self, name: str) -> str:
         """Those that a figure is about."""
         return self.all(**dict([_OF_METRIC[name]] if name in _OF_METRIC else []))
 
 
-def _filter(dimension: str, value: str) -> dict[str, str] | None:
+def _joined(wanted: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Filters of which all hold; of several attributes each has to."""
+    attributes = [*wanted.get("attribute", ()), *others.get("attribute", ())]
+    return {**wanted, **others, **({"attribute": attributes} if attributes else {})}
+
+
+def _filter(dimension: str, value: str) -> dict[str, Any] | None:
     """What to search for to find a value; null of one that is pooled, or no filter's."""
-    if dimension not in _FILTERS or value == OTHER:
+    if value == OTHER:
         return None
+    if dimension not in _FILTERS:  # an attribute of REPORT_DIMENSIONS
+        return None if "=" in dimension else {"attribute": [f"{dimension}={value}"]}
     unlabelled = value in _NO_LABEL and dimension not in ("channel", "model", "status")
     return {_FILTERS[dimension]: NONE if unlabelled else value}

@@ -88,7 +88,7 @@ def build_lake(folder: Path) -> Pipeline:
     taxonomy = folder / "taxonomy.yaml"
     taxonomy.write_text(TAXONOMY, encoding="utf-8")
     more: dict[str, Any] = {"taxonomy_file": taxonomy, "min_users_per_cell": 1, **DIFY}
-    pipeline = Pipeline(folder, categories=True, **more)
+    pipeline = Pipeline(folder, categories=True, report_dimensions="segment", **more)
     pipeline.asker = FakeAsker()
     talks = list(_talks())
     pipeline.export([own for own, _ in talks], [row for _, rows in talks for row in rows])

@@ -6,11 +6,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
 from conversation_analytics.api.answers import PAGE_POLICY
+from conversation_analytics.api.dashboard.addresses import Trail
 from conversation_analytics.periods import parse_period
 from conversation_analytics.reports.published import read_page
 from conversation_analytics.settings import Settings, load_settings
@@ -186,6 +188,29 @@ def test_figures_of_one_value_are_kept_from_period_to_period(pages: httpx.Client
     assert "from 4" in text(tile)
     (link,) = links(tile)
     assert parameters(link) == {"from": "2024-01-08", "to": "2024-01-14", "main_topic": "billing"}
+
+
+def test_figures_of_an_attribute_lead_to_its_conversations(pages: httpx.Client) -> None:
+    page = read(pages, f"?{WEEK}&only=segment:vip")
+
+    (tile,) = (one for one in having(page, metric="conversations") if one.tag == "div")
+    (link,) = links(tile)
+    days = {"from": "2024-01-08", "to": "2024-01-14"}
+    assert parameters(link) == {**days, "attribute": "segment=vip"}
+    listed = read(pages, link.removeprefix("/dashboard"))
+    assert "attribute: segment=vip" in text(listed)
+    assert [to for to in links(listed) if "/conversations/" in to]
+
+
+def test_filters_by_several_attributes_all_hold() -> None:
+    within = Trail(None, allowed=True, within=("segment", "vip"))
+    to = within.both(("plan", "a b"), ("topic", "billing"), escalated="true")
+    assert parse_qs(to.partition("?")[2]) == {
+        "attribute": ["segment=vip", "plan=a b"],
+        "main_topic": ["billing"],
+        "escalated": ["true"],
+    }
+    assert within.value("odd=name", "x") == ""
 
 
 def test_a_day_is_compared_with_the_same_weekday(pages: httpx.Client) -> None:
