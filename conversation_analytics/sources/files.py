@@ -32,6 +32,7 @@ from conversation_analytics.sources.base import (
 from conversation_analytics.storage.encoding import digest
 
 _PEEKED_ROWS = 1_000
+_NAMED = 10  # files of a folder that an error names
 _ENDINGS = (".jsonl", ".csv", ".parquet", ".jsonl.gz", ".csv.gz")
 _MAX_PAGE_BYTES = 8 * 1024 * 1024
 
@@ -106,10 +107,12 @@ class FilesSource:
         pattern = f"{glob.escape(str(self._folder))}/{table}*"
         found = [Path(p) for p in sorted(glob.glob(pattern)) if p.endswith(_ENDINGS)]  # noqa: PTH207
         if not found:
-            there = ", ".join(sorted(p.name for p in self._folder.iterdir())) or "nothing"
+            there = sorted(path.name for path in self._folder.iterdir())
+            more = f" and {len(there) - _NAMED:,} more" if len(there) > _NAMED else ""
             raise SourceSchemaError(
                 f"SOURCE_DIR={self._folder} has no {table} file: looked for "
-                f"{', '.join(table + '*' + ending for ending in _ENDINGS)}; found {there}"
+                f"{', '.join(table + '*' + ending for ending in _ENDINGS)}; "
+                f"found {', '.join(there[:_NAMED]) or 'nothing'}{more}"
             )
         return found
 

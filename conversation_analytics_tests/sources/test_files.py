@@ -139,6 +139,13 @@ def test_a_missing_table_is_said_with_what_there_is(folder: Path) -> None:
         FilesSource(folder).probe()
 
 
+def test_of_many_other_files_an_error_names_a_few(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"other-{number:02}.txt").touch()
+    with pytest.raises(SourceSchemaError, match=r"found other-00\.txt.*other-09\.txt and 20 more$"):
+        FilesSource(tmp_path).probe()
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [
