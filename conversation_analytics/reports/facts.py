@@ -17,14 +17,13 @@ import pyarrow.compute as pc
 
 from conversation_analytics.periods import Period
 from conversation_analytics.reports.arrays import Numbers, Reals, Truths
+from conversation_analytics.reports.database import computing
 from conversation_analytics.reports.pooling import Cells
 from conversation_analytics.reports.relations import (
     COUNTED,
-    DIMENSIONS,
     NONE,
     SOURCES,
     column_of,
-    relations_of,
 )
 from conversation_analytics.schemas.formula import Formula, terms
 from conversation_analytics.schemas.metric import MADE_OF, Relation
@@ -209,19 +208,15 @@ class Facts:
         return Shown(names, numbers)
 
 
-def facts_of(
-    period: Period, timezone: str, *, attributes: Sequence[str] = (), **tables: pa.Table
-) -> Facts:
+def facts_of(period: Period, dimensions: Sequence[str], counted: dict[Relation, pa.Table]) -> Facts:
     """What happened in a period.
 
     Args:
         period: what is reported.
-        timezone: whose local days are meant, an IANA name.
-        attributes: names of attributes of conversations that are dimensions too.
-        tables: conversations, summaries, activity and first_days, as for `relations_of`.
+        dimensions: by which rows can be told apart.
+        counted: as `relations_of`.
     """
-    dimensions = tuple(dict.fromkeys((*DIMENSIONS, *attributes)))
-    with relations_of(period, timezone, dimensions, **tables) as (db, counted):
+    with computing(**counted) as db:
         told = {relation: _told(db, relation) for relation in MADE_OF}
     users, nobodies, who = _who(counted)
     values, value = {}, {}
@@ -254,7 +249,7 @@ def facts_of(
         name: Shown(some, np.repeat(np.arange(len(some))[:, None], len(period.days), axis=1))
         for name, some in values.items()
     }
-    return Facts(period, dimensions, users, nobodies, currencies, values, shown, relations)
+    return Facts(period, tuple(dimensions), users, nobodies, currencies, values, shown, relations)
 
 
 def _numbered(

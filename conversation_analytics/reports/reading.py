@@ -16,7 +16,13 @@ from conversation_analytics.errors import StaleInput
 from conversation_analytics.periods import Period
 from conversation_analytics.reports.catalogue import Catalogue
 from conversation_analytics.reports.facts import Facts, facts_of
-from conversation_analytics.reports.relations import FIRST_DAYS, READ, within
+from conversation_analytics.reports.relations import (
+    DIMENSIONS,
+    FIRST_DAYS,
+    READ,
+    relations_of,
+    within,
+)
 from conversation_analytics.schemas import (
     CATEGORY_SUMMARIES,
     CONVERSATIONS,
@@ -67,6 +73,14 @@ class States:
             StaleInput: a day changed since the catalogue was read.
             TornDay: the write of a day was cut off half-way.
         """
+        dimensions = tuple(dict.fromkeys((*DIMENSIONS, *self.settings.dimensions)))
+        zone = self.settings.analytics_timezone
+        # The days' tables are not held on to: they are half of what a month takes.
+        counted = relations_of(period, zone, dimensions, **self._tables(period))
+        return facts_of(period, dimensions, counted)
+
+    def _tables(self, period: Period) -> dict[str, pa.Table]:
+        """What the relations of a period are made of."""
         listing = self.catalogue.listing(period.days)
         days = sorted({*(set(period.days) & self.catalogue.present), *listing})
         read = self._of_days(days)
@@ -75,15 +89,12 @@ class States:
             for _, schema in _TABLES
         )
         activity = activity.filter(within(activity["activity_day"], period))
-        return facts_of(
-            period,
-            self.settings.analytics_timezone,
-            conversations=conversations,
-            summaries=summaries,
-            activity=activity,
-            first_days=self._first_days_of(activity["user_id"]),
-            attributes=self.settings.dimensions,
-        )
+        return {
+            "conversations": conversations,
+            "summaries": summaries,
+            "activity": activity,
+            "first_days": self._first_days_of(activity["user_id"]),
+        }
 
     def _first_days_of(self, users: pa.ChunkedArray) -> pa.Table:
         """Those of some users, of all of whom a join would go through for each period."""

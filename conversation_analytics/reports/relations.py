@@ -13,11 +13,9 @@ was withheld. The others have the `place` of the row that theirs is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -118,7 +116,6 @@ READ: Final[dict[str, list[str]]] = {
 """The columns that relations are made of, by table."""
 
 
-@contextmanager
 def relations_of(
     period: Period,
     timezone: str,
@@ -128,8 +125,8 @@ def relations_of(
     summaries: pa.Table,
     activity: pa.Table,
     first_days: pa.Table,
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[Relation, pa.Table]]]:
-    """The relations of a period: in DuckDB, to be selected from `SOURCES`, and those of `COUNTED`.
+) -> dict[Relation, pa.Table]:
+    """The relations of `COUNTED` of a period. In DuckDB, all are selected from `SOURCES`.
 
     Args:
         period: what is reported; rows of other days count for nothing.
@@ -144,13 +141,10 @@ def relations_of(
     made = activity.select(READ[MESSAGE_ACTIVITY.name])
     made = made.filter(within(made["activity_day"], period))
     described = _described(conversations, summaries, made, timezone, period, dimensions)
-    tables: dict[Relation, pa.Table] = {
-        "activity": _numbered(_made(made, described, first_days, period, dimensions)),
+    return {
         "conversations": _numbered(described.filter(within(described["day"], period))),
+        "activity": _numbered(_made(made, described, first_days, period, dimensions)),
     }
-    del made, described  # half of what a month takes
-    with computing(**tables) as db:
-        yield db, {relation: tables[relation] for relation in COUNTED}
 
 
 def column_of(dimension: str, dimensions: Sequence[str]) -> str:

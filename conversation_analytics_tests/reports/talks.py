@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from conversation_analytics.periods import Period
 from conversation_analytics.reports.facts import Facts, facts_of
-from conversation_analytics.reports.relations import FIRST_DAYS
+from conversation_analytics.reports.relations import DIMENSIONS, FIRST_DAYS, relations_of
 from conversation_analytics.schemas import CONVERSATIONS
 from conversation_analytics.schemas.categories import CATEGORY_SUMMARIES
 from conversation_analytics.schemas.message_activity import MESSAGE_ACTIVITY
@@ -72,9 +72,10 @@ def facts(period: Period, talks: Iterable[Talk]) -> Facts:
             "latency_ms": [talk.latency] * talk.answers,
         }
         activity.append(made | answered)
-    return facts_of(
+    counted = relations_of(
         period,
         "UTC",
+        DIMENSIONS,
         conversations=pa.Table.from_pylist(conversations, schema=CONVERSATIONS.arrow),
         summaries=pa.Table.from_pylist(
             [{k: v for k, v in row.items() if k != "user_id"} for row in summaries],
@@ -83,3 +84,4 @@ def facts(period: Period, talks: Iterable[Talk]) -> Facts:
         activity=pa.Table.from_pylist(activity, schema=MESSAGE_ACTIVITY.arrow),
         first_days=FIRST_DAYS.empty_table(),
     )
+    return facts_of(period, DIMENSIONS, counted)

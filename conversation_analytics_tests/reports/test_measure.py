@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversation_analytics.periods import GRAINS, Period, parse_period, period_of
+from conversation_analytics.reports.database import computing
 from conversation_analytics.reports.facts import LABELS, facts_of
 from conversation_analytics.reports.measure import measure, model_performance
 from conversation_analytics.reports.relations import DIMENSIONS, SOURCES, relations_of
@@ -53,7 +54,9 @@ def figures_of(
     labels: Label | None = None,
 ) -> pa.Table:
     activity = message_activity(world.message_table, zone)
-    facts = facts_of(period, zone, activity=activity, attributes=attributes, **world.tables)
+    dimensions = (*DIMENSIONS, *attributes)
+    counted = relations_of(period, zone, dimensions, activity=activity, **world.tables)
+    facts = facts_of(period, dimensions, counted)
     if labels is not None:
         shown = [
             {"dimension": name, "value": value, "day": day, "label": labels(name, value, day)}
@@ -264,7 +267,8 @@ def test_every_figure_of_the_whole_is_what_its_sql_says(
     """SQL is what docs show, and what others may compute with."""
     found = by_key(figures_of(world, period, zone))
     activity = message_activity(world.message_table, zone)
-    with relations_of(period, zone, DIMENSIONS, activity=activity, **world.tables) as (db, _):
+    counted = relations_of(period, zone, DIMENSIONS, activity=activity, **world.tables)
+    with computing(**counted) as db:
         for name, metric in METRICS.items():
             money = "coalesce(currency, '(none)')" if metric.per_currency else "NULL"
             paid = "WHERE cost IS NOT NULL GROUP BY ALL" if metric.per_currency else ""
