@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,11 @@ ASKED = [
     "/dashboard/data",
 ]
 NEEDS_NO_LAKE = (f"{API}/metrics",)
+
+
+def timeless(answer: httpx.Response) -> bytes:
+    """An answer without how long ago something was, which goes on while answers are compared."""
+    return re.sub(rb"just now|\d+ (minute|hour|day)s? ago", b"some time ago", answer.content)
 
 
 def in_bucket(settings: Settings, server: S3Server) -> Settings:
@@ -124,7 +130,7 @@ def test_the_answer_is_that_over_a_local_lake(
 
     assert found.status_code == expected.status_code
     assert found.status_code in ((404,) if "nobody" in path or "01-04" in path else (200,))
-    assert found.content == expected.content
+    assert timeless(found) == timeless(expected)
     assert found.headers.get("etag") == expected.headers.get("etag")
 
 
@@ -187,7 +193,7 @@ def test_while_the_store_is_away_that_is_told_and_then_all_is_well_again(
 ) -> None:
     server, settings = own_store
     with open_to_all(settings, tmp_path, max_retries=0) as client:
-        before = {path: client.get(path).content for path in ASKED} if known else {}
+        before = {path: timeless(client.get(path)) for path in ASKED} if known else {}
         with gone(server):
             assert client.get(f"{API}/health").status_code == 200
             for path in ASKED:
@@ -199,7 +205,7 @@ def test_while_the_store_is_away_that_is_told_and_then_all_is_well_again(
             answer = client.get(path)
             assert answer.status_code in (200, 404), f"{path}: {answer.text}"
             if answer.status_code == 200:
-                assert before.get(path, answer.content) == answer.content
+                assert before.get(path, timeless(answer)) == timeless(answer)
 
 
 @contextmanager
