@@ -30,7 +30,7 @@ from conversation_analytics.storage.days import (
     Request,
     prepare,
 )
-from conversation_analytics.storage.lake import Lake
+from conversation_analytics.storage.lake import Claim, Lake
 from conversation_analytics.storage.layout import (
     ALL_DAYS,
     CATEGORIES_UNIT,
@@ -131,16 +131,7 @@ def _prepared_day(
         states = user_days(**tables)
     except ConversationAnalyticsError as error:
         return _failed(USER_DAYS_UNIT, day, error)
-    return prepare(
-        claim,
-        {USER_DAYS.name: states},
-        lake.options,
-        inputs=inputs,
-        started=started,
-        request=request.id,
-        run_id=request.run_id,
-        code_version=__version__,
-    )
+    return _prepared(lake, claim, {USER_DAYS.name: states}, inputs, started, request)
 
 
 def _all_users(
@@ -163,16 +154,31 @@ def _all_users(
         return _failed(unit, ALL_DAYS, error)
     behind = sorted(catalogue.inconsistent & set(states))
     words = ", ".join(map(str, behind[:5]))
+    note = f"{len(behind)} day(s) are as they were before: {words}" if behind else ""
+    tables = {USER_ANALYTICS.name: users}
+    return _prepared(lake, claim, tables, inputs, started, request, note=note)
+
+
+def _prepared(
+    lake: Lake,
+    claim: Claim,
+    tables: Mapping[str, pa.Table],
+    inputs: Mapping[str, str],
+    started: float,
+    request: Request,
+    note: str = "",
+) -> PreparedDay:
+    """As `storage.days.prepare`, with what asked for it."""
     return prepare(
         claim,
-        {USER_ANALYTICS.name: users},
+        tables,
         lake.options,
         inputs=inputs,
         started=started,
         request=request.id,
         run_id=request.run_id,
         code_version=__version__,
-        note=f"{len(behind)} day(s) are as they were before: {words}" if behind else "",
+        note=note,
     )
 
 
